@@ -1,0 +1,3 @@
+//! Every combination of the first rule.
+
+use super::*;
