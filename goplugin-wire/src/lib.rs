@@ -1,0 +1,27 @@
+//! A HashiCorp go-plugin server (and the host that starts one) for the `netrpc` protocol: net/rpc with gob over yamux
+//! over a unix socket. It serves any plugin: what the plugins are called, and what their methods do, is told to it.
+//!
+//! Protocol code is bytes to bytes and free of I/O ([`gob`], [`netrpc`], [`yamux`], [`session`], [`host::session`]);
+//! only [`serve`] and [`host`]'s driver move bytes, open sockets or spawn tasks. Everything a peer can make this crate
+//! hold in memory is bounded by [`Limits`].
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test should panic"
+    )
+)]
+
+pub mod gob;
+pub mod handshake;
+pub mod limits;
+pub mod serve;
+
+pub use gob::schema::{Schema, StructDef};
+pub use gob::value::{InterfaceValue, StructValue, Value};
+pub use handshake::{Handshake, HandshakeError, socket_directory};
+pub use limits::Limits;
+pub use serve::{Call, Ended, Reply, ServeConfig, ServeError, Service, serve};
