@@ -1,0 +1,110 @@
+//! What a ledger holds.
+
+use std::collections::BTreeSet;
+
+use schema_phases::{ChangeName, ChangeProfile, LiveChange, Move, PlanDigest, SchemaPhase, Span};
+
+/// What stands where the ledger should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// No ledger, and no object that a runner made.
+    NotBegun,
+    /// The ledger.
+    Ledger(LedgerState),
+}
+
+/// The whole ledger, as of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerState {
+    /// How often a runner took over. Only the newest may write.
+    pub generation: Generation,
+    /// The server it was written on.
+    pub server: ServerIdentity,
+    /// The plan that was worked on last; none before the first run.
+    pub plan: Option<PlanDigest>,
+    /// The changes, by order.
+    pub changes: Vec<LedgerEntry>,
+}
+
+impl LedgerState {
+    /// The entries as the two rules want them.
+    pub fn live_changes(&self) -> Vec<LiveChange> {
+        self.changes.iter().map(|entry| LiveChange { profile: entry.profile.clone(), span: entry.span }).collect()
+    }
+
+    /// The entry of one change.
+    pub fn change(&self, name: &ChangeName) -> Option<&LedgerEntry> {
+        self.changes.iter().find(|entry| entry.profile.name == *name)
+    }
+}
+
+/// One change in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// What it promises to app versions.
+    pub profile: ChangeProfile,
+    /// Where it may be right now.
+    pub span: Span,
+    /// Digest of the definition that was applied: it tells an edited change from the one in the database.
+    pub definition: String,
+    /// Whether a version of the new shape may ever have written: from then on `old = b(new)` counts as agreement.
+    pub new_shape_live: bool,
+    /// Statements of the move in hand that are done, by index within the move's steps.
+    pub done: BTreeSet<u32>,
+    /// How far the backfill is, when one has begun.
+    pub backfill: Option<BackfillProgress>,
+}
+
+/// How far a backfill is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackfillProgress {
+    /// The key of the last row done, a cell a key column; empty before the first batch.
+    pub cursor: Vec<crate::Cell>,
+    /// The key at which it ends: the greatest one there was when it began.
+    pub end: Vec<crate::Cell>,
+    /// Rows looked at so far.
+    pub rows_done: u64,
+    /// Rows there were, as estimated when it began.
+    pub rows_total: u64,
+    /// Rows per second over the last batches; 0 when unknown.
+    pub rows_per_second: u64,
+}
+
+/// How often a runner took over a ledger. A writer with an older one is fenced off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+/// What identifies a database server: PostgreSQL's system identifier; for SQLite a number drawn when the ledger was
+/// made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerIdentity(pub String);
+
+/// One entry that a transaction writes to the ledger. Each is also appended to its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The plan that is worked on from now on.
+    Plan(PlanDigest),
+    /// A change that Git declares: new ones begin at pending; a known one keeps its span, and takes the new profile.
+    Register {
+        /// What it promises.
+        profile: ChangeProfile,
+        /// Digest of its definition.
+        definition: String,
+    },
+    /// A change at rest at pending that Git no longer declares.
+    Forget(ChangeName),
+    /// The runner means to make this move.
+    Intend(ChangeName, Move),
+    /// The runner takes a mere intent back.
+    Withdraw(ChangeName, Move),
+    /// The move begins to touch the schema.
+    Act(ChangeName, Move),
+    /// A statement of the move in hand is done.
+    Done(ChangeName, u32),
+    /// How far the backfill of the move in hand is.
+    Backfill(ChangeName, BackfillProgress),
+    /// A version of the new shape may have written.
+    NewShapeLive(ChangeName),
+    /// The move is finished; its statements and backfill are forgotten.
+    Settle(ChangeName, SchemaPhase),
+}
