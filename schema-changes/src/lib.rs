@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What Git declares, and what each phase of it does to a database. Pure: text in, statements out.
+//!
+//! [`Plan::read`] checks the files of one database; [`steps`] says what a move does on an engine, given what the live
+//! catalog says of the tables. Opens no file and no connection: the renderer hands in a checkout, the runner a mount.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test should panic"
+    )
+)]
+
+mod catalog;
+mod change;
+mod step;
+
+pub use catalog::{Catalog, ColumnFacts, TableFacts};
+pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey};
+pub use step::{Backfill, Loss, Step, SyncObject, Verification};

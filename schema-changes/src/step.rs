@@ -1,0 +1,70 @@
+//! What a move does to a database: data for the runner, which adds locks, fences, ranges and patience.
+
+/// One step of a move. The runner does them in order and remembers each by its index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Statements in one short transaction, under an exclusive lock on `tables`.
+    Transaction {
+        /// What it does, for people: `add first_name and last_name to customers`.
+        what: String,
+        /// Existing tables it locks.
+        tables: Vec<String>,
+        /// The statements.
+        statements: Vec<String>,
+    },
+    /// One statement that cannot be in a transaction.
+    Alone {
+        /// What it does, for people.
+        what: String,
+        /// The statement.
+        statement: String,
+    },
+    /// Rows filled range by range.
+    Backfill(Backfill),
+    /// Rows counted that must not exist.
+    Verify(Verification),
+}
+
+/// One plain UPDATE, to be cut into ranges of the primary key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backfill {
+    /// The table.
+    pub table: String,
+    /// The columns of its primary key.
+    pub key: Vec<String>,
+    /// What stands after SET: expressions over the row itself.
+    pub assignments: String,
+    /// Which rows still need it: new side all NULL, and not what the old side converts to.
+    pub unfilled: String,
+}
+
+/// Queries that each return one number; zero is what must come out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// What must hold, for people: `every row of customers has the same name in both shapes`.
+    pub what: String,
+    /// Counts the rows with new <> f(old): for as long as no version of the new shape can have written.
+    pub strict: String,
+    /// Counts the rows with new <> f(old) and old <> b(new): afterwards.
+    pub lenient: String,
+}
+
+/// What a move loses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// What is lost, for people: `rows of customers whose full_name cannot be rebuilt`.
+    pub what: String,
+    /// The query that counts it: one number.
+    pub count: String,
+}
+
+/// An object that sync relies on, as it must be found in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncObject {
+    /// The table it stands on.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// The statement that made it.
+    pub definition: String,
+}
