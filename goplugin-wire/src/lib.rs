@@ -19,6 +19,7 @@ pub mod gob;
 pub mod handshake;
 pub mod limits;
 pub mod serve;
+pub mod yamux;
 
 pub use gob::schema::{Schema, StructDef};
 pub use gob::value::{InterfaceValue, StructValue, Value};
