@@ -1,0 +1,57 @@
+# A menu; `make help` prints it. Anything longer than five lines lives in a script or in Rust.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+OUT := $(or $(CARGO_TARGET_DIR),target)
+STATIC := $(OUT)/$(HOST)/release
+BINARIES := -p schema-runner -p plugin-rollouts -p plugin-argocd
+DENY_VERSION := 0.20.2
+
+.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin ci
+
+help: ## Print this menu
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+demo: ## Hold, release, abort, revert and contract on this machine (needs Rust, a C compiler, git)
+	@tests/setup/need cargo cc git
+	cargo build --locked --quiet $(BINARIES) --bins
+	cargo run --locked --quiet -p tests --bin demo
+
+setup: ## Install what the tests need (Debian, root), or say what is missing
+	tests/setup/debian
+
+test: setup static counterparts ## Everything but the cluster: real databases, the genuine Argo clients and servers
+	source $(OUT)/setup/env && cargo test --locked --workspace
+
+lint: ## Format, clippy, dependency arrows, licences and duplicates
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory deny
+
+fmt: ## Format the code
+	cargo fmt --all
+
+golden: ## Write the golden files anew; read the diff before committing
+	UPDATE_GOLDEN=1 INSTA_UPDATE=always cargo test --locked --workspace
+
+proto: ## Generate the protobuf bindings anew
+	UPDATE_GOLDEN=1 cargo test --locked -p proto
+
+deny: $(OUT)/tools/bin/cargo-deny ## Licences, duplicate and forbidden dependencies
+	PATH="$(abspath $(OUT))/tools/bin:$$PATH" cargo deny --locked --offline check bans licenses sources
+
+$(OUT)/tools/bin/cargo-deny:
+	cargo install --locked --quiet --root $(OUT)/tools cargo-deny@$(DENY_VERSION)
+
+static: ## The three binaries, static, as they go into the images
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) $(BINARIES) --bins
+
+counterparts: setup ## The genuine Argo clients and servers the tests talk to
+	source $(OUT)/setup/env && tests/counterparts/build
+
+bench-plugin: static counterparts ## Size, start, memory and round trip beside Argo's own sample plugin
+	source $(OUT)/setup/env && tests/counterparts/measure $(STATIC)/phasegate-rollouts
+
+ci: lint test demo ## What runs on every submission

@@ -1,0 +1,10 @@
+//! Fast tests that span crates, one file a subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test should panic"
+)]
+
+mod arrows;
