@@ -1,0 +1,36 @@
+//! The committed bindings are what the `.proto` files say. `cargo test -p proto --test generate -- --ignored` writes
+//! them anew (`make proto`); neither needs protoc.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test should panic")]
+
+use std::{fs, path::Path};
+
+const FILE: &str = "phasegate.step.v1.rs";
+
+fn generate_into(directory: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors = protox::compile([root.join("step/v1/step.proto")], [root]).expect("the .proto files are sound");
+    tonic_prost_build::configure()
+        .out_dir(directory)
+        .btree_map(".")
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)
+        .expect("bindings can be written");
+}
+
+fn committed() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated")
+}
+
+#[test]
+fn the_committed_bindings_are_what_the_proto_files_say() {
+    let fresh = tempfile::tempdir().expect("a temporary directory");
+    generate_into(fresh.path());
+    let read = |directory: &Path| fs::read_to_string(directory.join(FILE)).expect("the bindings exist");
+    assert!(read(fresh.path()) == read(&committed()), "src/generated is out of date; run `make proto` and commit it");
+}
+
+#[test]
+#[ignore = "writes src/generated; run by `make proto`"]
+fn write_the_bindings() {
+    generate_into(&committed());
+}
