@@ -8,6 +8,8 @@ pub type Catalog = BTreeMap<String, TableFacts>;
 /// One table that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableFacts {
+    /// The schema it was found in, where the engine has schemas.
+    pub schema: Option<String>,
     /// Its columns in order.
     pub columns: Vec<ColumnFacts>,
     /// The columns of its primary key in order; empty when it has none.
@@ -18,6 +20,34 @@ pub struct TableFacts {
     pub rows_estimate: u64,
     /// The engine's full definition where it keeps one (SQLite: the CREATE TABLE text).
     pub definition: Option<String>,
+    /// Its indexes, those of UNIQUE constraints too; not the one of the primary key.
+    pub indexes: Vec<IndexFacts>,
+    /// The foreign keys that stand on it.
+    pub foreign_keys: Vec<ForeignKeyFacts>,
+    /// Its columns that foreign keys of any table point to.
+    pub referenced_columns: Vec<String>,
+}
+
+/// One index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFacts {
+    /// Its name.
+    pub name: String,
+    /// The columns it covers; of an expression or a partial index also those its text mentions, as far as known.
+    pub columns: Vec<String>,
+    /// Whether it forbids duplicates.
+    pub unique: bool,
+}
+
+/// One foreign key that stands on a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignKeyFacts {
+    /// Its name; empty where the engine gives it none.
+    pub name: String,
+    /// The columns of this table in it.
+    pub columns: Vec<String>,
+    /// The table it points to.
+    pub references: String,
 }
 
 impl TableFacts {

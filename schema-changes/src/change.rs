@@ -1,6 +1,10 @@
 //! `Database` and `SchemaChange`: the declarations after they were checked. Fields hold only what passed.
 
+use std::{fmt, str::FromStr};
+
 use schema_phases::{ChangeProfile, Target};
+
+use crate::refactoring::Refactoring;
 
 /// The engines a database can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +17,46 @@ pub enum Engine {
     Mariadb,
     /// SQLite: laptop and demo.
     Sqlite,
+}
+
+impl Engine {
+    /// Every engine.
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Mysql, Self::Mariadb, Self::Sqlite];
+
+    /// The word used in files and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is no engine; the engines are postgres, mysql, mariadb, sqlite")]
+pub struct UnknownEngine {
+    /// What stood there.
+    pub found: String,
+}
+
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEngine> {
+        Self::ALL
+            .into_iter()
+            .find(|engine| engine.as_str() == text)
+            .ok_or_else(|| UnknownEngine { found: text.chars().take(64).collect() })
+    }
 }
 
 /// A key in a Kubernetes Secret of the Database's namespace.
@@ -74,4 +118,18 @@ pub struct SchemaChange {
     pub accept_loss: AcceptedLoss,
     /// Digest of everything that decides which statements run (not of `target` and `acceptLoss`): lower-case hex.
     pub definition: String,
+    pub(crate) refactoring: Refactoring,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_reads_back_from_its_word() {
+        for engine in Engine::ALL {
+            assert_eq!(engine.as_str().parse(), Ok(engine));
+        }
+        assert!("postgresql".parse::<Engine>().is_err());
+    }
 }

@@ -16,8 +16,16 @@
 
 mod catalog;
 mod change;
+mod dialect;
+mod file_error;
+mod plan;
+mod refactoring;
 mod step;
 
-pub use catalog::{Catalog, ColumnFacts, TableFacts};
-pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey};
+pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
+pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey, UnknownEngine};
+pub use dialect::{placeholder, quote};
+pub use file_error::FileError;
+pub use plan::Plan;
+pub use refactoring::{Refused, loss, steps, sync_conflict, sync_objects};
 pub use step::{Backfill, Loss, Step, SyncObject, Verification};

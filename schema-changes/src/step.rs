@@ -67,4 +67,6 @@ pub struct SyncObject {
     pub name: String,
     /// The statement that made it.
     pub definition: String,
+    /// A query that returns 1 when it is there, enabled and unaltered, and 0 otherwise.
+    pub present: String,
 }
