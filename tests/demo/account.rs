@@ -12,20 +12,20 @@ use crate::app::{Entry, Shape, read_row};
 
 /// What became of the writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// Writes that the database acknowledged.
-    pub writes: u64,
+    pub(crate) writes: u64,
     /// Statements that the database refused.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Acknowledged writes that a reader did not find, then or at the end.
-    pub lost: u64,
+    pub(crate) lost: u64,
 }
 
 /// Reads all journals below `directory` and the final rows of `database` in the given shape.
 ///
 /// # Errors
 /// When a journal or the database cannot be read.
-pub async fn account(directory: &Path, database: &mut SqliteConnection, shape: Shape) -> anyhow::Result<Account> {
+pub(crate) async fn account(directory: &Path, database: &mut SqliteConnection, shape: Shape) -> anyhow::Result<Account> {
     let mut result = Account::default();
     let mut wrote: BTreeMap<(i64, i64), BTreeSet<String>> = BTreeMap::new();
     let mut read: BTreeMap<(i64, i64), BTreeSet<Option<String>>> = BTreeMap::new();
@@ -74,7 +74,7 @@ pub async fn account(directory: &Path, database: &mut SqliteConnection, shape: S
 ///
 /// # Errors
 /// When a journal cannot be read.
-pub fn refusals(directory: &Path) -> anyhow::Result<Vec<(String, u64)>> {
+pub(crate) fn refusals(directory: &Path) -> anyhow::Result<Vec<(String, u64)>> {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     for entry in journals(directory)? {
         if let Entry::Failed { why } = entry {
@@ -104,7 +104,7 @@ fn journals(directory: &Path) -> anyhow::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn seed(database: &mut SqliteConnection, rows: u32, random: &mut fastrand::Rng) -> anyhow::Result<()> {
+pub(crate) async fn seed(database: &mut SqliteConnection, rows: u32, random: &mut fastrand::Rng) -> anyhow::Result<()> {
     sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *database).await?;
     let table = "CREATE TABLE customers (id INTEGER PRIMARY KEY, full_name TEXT NOT NULL, revision INTEGER NOT NULL)";
     sqlx::raw_sql(table).execute(&mut *database).await?;
@@ -124,7 +124,7 @@ pub async fn seed(database: &mut SqliteConnection, rows: u32, random: &mut fastr
 ///
 /// # Errors
 /// When the version's columns are not there.
-pub async fn untouched(database: &mut SqliteConnection, shape: Shape) -> sqlx::Result<BTreeMap<i64, Option<String>>> {
+pub(crate) async fn untouched(database: &mut SqliteConnection, shape: Shape) -> sqlx::Result<BTreeMap<i64, Option<String>>> {
     let sql = match shape {
         Shape::V1 => "SELECT id, full_name FROM customers WHERE revision = 0",
         Shape::V2 => "SELECT id, first_name || ' ' || last_name FROM customers WHERE revision = 0",

@@ -12,27 +12,27 @@ use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// What one process of the app does.
 #[derive(Clone, Debug, clap::Args)]
-pub struct AppArgs {
+pub(crate) struct AppArgs {
     /// Which shape it knows.
     #[arg(long)]
-    pub shape: Shape,
+    pub(crate) shape: Shape,
     /// The database file.
     #[arg(long)]
-    pub database: PathBuf,
+    pub(crate) database: PathBuf,
     /// Where it notes what was acknowledged, one JSON object a line.
     #[arg(long)]
-    pub journal: PathBuf,
+    pub(crate) journal: PathBuf,
     /// Seed of its choices.
     #[arg(long)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Pause between two operations, in milliseconds.
     #[arg(long, default_value_t = 4)]
-    pub pause_ms: u64,
+    pub(crate) pause_ms: u64,
 }
 
 /// The columns a version knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// `full_name`.
     V1,
     /// `first_name` and `last_name`.
@@ -41,7 +41,7 @@ pub enum Shape {
 
 impl Shape {
     /// The word on the command line.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "v1",
             Self::V2 => "v2",
@@ -51,7 +51,7 @@ impl Shape {
 
 /// One line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// The database acknowledged this write.
     Wrote {
         /// The row.
@@ -81,7 +81,7 @@ const FIRST: [&str; 8] = ["Anna", "Ben", "Chloe", "David", "Emma", "Farid", "Gra
 const LAST: [&str; 8] = ["Smith", "Jones", "Okafor", "Novak", "Silva", "Kim", "Weber", "Rossi"];
 
 /// A name out of 64.
-pub fn name(random: &mut fastrand::Rng) -> (&'static str, &'static str) {
+pub(crate) fn name(random: &mut fastrand::Rng) -> (&'static str, &'static str) {
     (random.choice(FIRST).unwrap_or("Anna"), random.choice(LAST).unwrap_or("Smith"))
 }
 
@@ -89,7 +89,7 @@ pub fn name(random: &mut fastrand::Rng) -> (&'static str, &'static str) {
 ///
 /// # Errors
 /// When the file is not a database.
-pub async fn connect(path: &std::path::Path) -> anyhow::Result<SqliteConnection> {
+pub(crate) async fn connect(path: &std::path::Path) -> anyhow::Result<SqliteConnection> {
     let options = SqliteConnectOptions::from_str(&format!("sqlite://{}", path.display()))?
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(true);
@@ -100,7 +100,7 @@ pub async fn connect(path: &std::path::Path) -> anyhow::Result<SqliteConnection>
 ///
 /// # Errors
 /// When the journal cannot be written; the database's refusals go into the journal.
-pub async fn work(args: AppArgs) -> anyhow::Result<()> {
+pub(crate) async fn work(args: AppArgs) -> anyhow::Result<()> {
     let mut journal = std::fs::OpenOptions::new().create(true).append(true).open(&args.journal)?;
     let mut database = connect(&args.database).await?;
     let mut random = fastrand::Rng::with_seed(args.seed);
@@ -181,7 +181,7 @@ async fn read(database: &mut SqliteConnection, shape: Shape, random: &mut fastra
 ///
 /// # Errors
 /// When the version's columns are not there.
-pub async fn read_row(database: &mut SqliteConnection, shape: Shape, id: i64) -> sqlx::Result<Entry> {
+pub(crate) async fn read_row(database: &mut SqliteConnection, shape: Shape, id: i64) -> sqlx::Result<Entry> {
     let sql = match shape {
         Shape::V1 => "SELECT revision, full_name FROM customers WHERE id = ?1",
         Shape::V2 => "SELECT revision, first_name || ' ' || last_name FROM customers WHERE id = ?1",

@@ -18,13 +18,13 @@ use tokio::process::{Child, Command};
 use crate::app::Shape;
 
 /// The namespace of the story.
-pub const NAMESPACE: &str = "shop";
+pub(crate) const NAMESPACE: &str = "shop";
 
 /// The cluster.
 #[derive(Debug)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// The API that real binaries reach.
-    pub api: KubeApi,
+    pub(crate) api: KubeApi,
     directory: PathBuf,
     pods: BTreeMap<String, Pod>,
     started: u64,
@@ -42,13 +42,13 @@ impl Cluster {
     ///
     /// # Errors
     /// When the API cannot start.
-    pub async fn start(directory: &Path, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn start(directory: &Path, seed: u64) -> anyhow::Result<Self> {
         let api = KubeApi::start(directory, NAMESPACE).await?;
         Ok(Self { api, directory: directory.to_owned(), pods: BTreeMap::new(), started: 0, seed })
     }
 
     /// Takes in a rendered object, in the story's namespace unless it names one.
-    pub fn apply(&self, mut object: Value) {
+    pub(crate) fn apply(&self, mut object: Value) {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.entry("namespace").or_insert_with(|| NAMESPACE.into());
             metadata.entry("generation").or_insert_with(|| 1.into());
@@ -60,7 +60,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the Rollout has no pod template.
-    pub fn apply_rollout(&self, mut rollout: Value) -> anyhow::Result<String> {
+    pub(crate) fn apply_rollout(&self, mut rollout: Value) -> anyhow::Result<String> {
         let name =
             rollout.pointer("/metadata/name").and_then(Value::as_str).context("a Rollout has a name")?.to_owned();
         let template = rollout.pointer("/spec/template").context("a Rollout has a template")?.clone();
@@ -103,7 +103,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn rollout(&self, name: &str) -> anyhow::Result<Value> {
+    pub(crate) fn rollout(&self, name: &str) -> anyhow::Result<Value> {
         self.api.objects.get("rollouts", NAMESPACE, name).with_context(|| format!("no Rollout {name}"))
     }
 
@@ -111,7 +111,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is no such Rollout.
-    pub fn set_status(&self, rollout: &str, field: &str, value: Value) -> anyhow::Result<()> {
+    pub(crate) fn set_status(&self, rollout: &str, field: &str, value: Value) -> anyhow::Result<()> {
         let mut object = self.rollout(rollout)?;
         let status = object.get_mut("status").and_then(Value::as_object_mut).context("it has a status")?;
         status.insert(field.into(), value);
@@ -123,7 +123,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the process cannot be started.
-    pub fn start_pod(&mut self, replica_set: &str, shape: Shape, database: &Path) -> anyhow::Result<String> {
+    pub(crate) fn start_pod(&mut self, replica_set: &str, shape: Shape, database: &Path) -> anyhow::Result<String> {
         self.started += 1;
         let name = format!("{replica_set}-{}", self.started);
         let process = Command::new(std::env::current_exe()?)
@@ -156,7 +156,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a process does not end.
-    pub async fn stop_pods(&mut self, replica_set: &str) -> anyhow::Result<()> {
+    pub(crate) async fn stop_pods(&mut self, replica_set: &str) -> anyhow::Result<()> {
         let names: Vec<String> =
             self.pods.iter().filter(|(_, pod)| pod.replica_set == replica_set).map(|(name, _)| name.clone()).collect();
         for name in &names {
@@ -178,7 +178,7 @@ impl Cluster {
     }
 
     /// Every pod by name, with the ReplicaSet it belongs to.
-    pub fn pods(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn pods(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pods.iter().map(|(name, pod)| (name.as_str(), pod.replica_set.as_str()))
     }
 
@@ -186,7 +186,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a process does not end.
-    pub async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         let sets: Vec<String> = self.pods.values().map(|pod| pod.replica_set.clone()).collect();
         for set in sets {
             self.stop_pods(&set).await?;
@@ -212,7 +212,7 @@ impl Cluster {
 ///
 /// # Errors
 /// When it is still there after 30 seconds.
-pub async fn terminate(process: &mut Child) -> anyhow::Result<()> {
+pub(crate) async fn terminate(process: &mut Child) -> anyhow::Result<()> {
     if let Some(id) = process.id() {
         let sent = Command::new("kill").arg(id.to_string()).status().await.context("run kill")?;
         if !sent.success() && process.try_wait()?.is_none() {

@@ -16,7 +16,7 @@ use crate::cluster::NAMESPACE;
 
 /// A Job's container, ready to be started on this machine.
 #[derive(Clone, Debug)]
-pub struct Container {
+pub(crate) struct Container {
     program: PathBuf,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
@@ -30,7 +30,7 @@ impl Container {
     ///
     /// # Errors
     /// When the Job refers to what is not there.
-    pub fn of(job: &Value, objects: &Objects, root: &Path, binaries: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of(job: &Value, objects: &Objects, root: &Path, binaries: &Path) -> anyhow::Result<Self> {
         let pod = job.pointer("/spec/template/spec").context("a Job has a pod template")?;
         let container = pod.pointer("/containers/0").context("a Job has a container")?;
         let mut command = strings(container.get("command"));
@@ -56,7 +56,7 @@ impl Container {
     }
 
     /// What a person would type; secrets are named, not shown.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         for (name, value) in &self.environment {
             let value = if self.secret.contains(name) { "(from its Secret)" } else { value };
@@ -72,7 +72,7 @@ impl Container {
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn start(&self, kubeconfig: &Path) -> anyhow::Result<Child> {
+    pub(crate) fn start(&self, kubeconfig: &Path) -> anyhow::Result<Child> {
         Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()

@@ -10,14 +10,14 @@ use anstyle::{AnsiColor, Style};
 
 /// Writes to the terminal, and knows whether it is one.
 #[derive(Debug)]
-pub struct Show {
+pub(crate) struct Show {
     began: Instant,
     colour: bool,
 }
 
 /// How an event is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// It goes on.
     Plain,
     /// Somebody waits or is refused.
@@ -41,31 +41,31 @@ impl Tone {
 
 impl Show {
     /// Begins at `began`.
-    pub fn new(began: Instant) -> Self {
+    pub(crate) fn new(began: Instant) -> Self {
         Self { began, colour: std::io::stdout().is_terminal() }
     }
 
     /// A heading.
-    pub fn heading(&self, text: impl Display) {
+    pub(crate) fn heading(&self, text: impl Display) {
         self.write(format_args!("\n{}\n", self.painted(Style::new().bold(), text)));
     }
 
     /// One event.
-    pub fn event(&self, tone: Tone, who: &str, what: impl Display) {
+    pub(crate) fn event(&self, tone: Tone, who: &str, what: impl Display) {
         let seconds = self.began.elapsed().as_secs_f64();
         let who = self.painted(Style::new().dimmed(), format_args!("{who:<10}"));
         self.write(format_args!("{seconds:>6.1} s  {who} {}\n", self.painted(tone.style(), what)));
     }
 
     /// Text as it is, indented.
-    pub fn block(&self, text: &str) {
+    pub(crate) fn block(&self, text: &str) {
         for line in text.lines() {
             self.write(format_args!("            {}\n", self.painted(Style::new().dimmed(), line)));
         }
     }
 
     /// One line as it is: the result lines that programs read.
-    pub fn result(&self, line: impl Display) {
+    pub(crate) fn result(&self, line: impl Display) {
         self.write(format_args!("{line}\n"));
     }
 
