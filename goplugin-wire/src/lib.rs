@@ -15,14 +15,18 @@
     )
 )]
 
+mod driver;
 pub mod gob;
 pub mod handshake;
+pub mod host;
 pub mod limits;
+pub mod netrpc;
 pub mod serve;
+pub mod session;
 pub mod yamux;
 
 pub use gob::schema::{Schema, StructDef};
 pub use gob::value::{InterfaceValue, StructValue, Value};
 pub use handshake::{Handshake, HandshakeError, socket_directory};
 pub use limits::Limits;
-pub use serve::{Call, Ended, Reply, ServeConfig, ServeError, Service, serve};
+pub use serve::{Call, Ended, Reply, ServeConfig, ServeError, Service, serve, serve_connection};

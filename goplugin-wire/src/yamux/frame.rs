@@ -5,7 +5,7 @@ pub(crate) const HEADER: usize = 12;
 
 /// A frame's kind. There are no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Payload of a stream.
     Data,
     /// More bytes may be sent on a stream.
