@@ -25,7 +25,11 @@ pub(crate) struct Account {
 ///
 /// # Errors
 /// When a journal or the database cannot be read.
-pub(crate) async fn account(directory: &Path, database: &mut SqliteConnection, shape: Shape) -> anyhow::Result<Account> {
+pub(crate) async fn account(
+    directory: &Path,
+    database: &mut SqliteConnection,
+    shape: Shape,
+) -> anyhow::Result<Account> {
     let mut result = Account::default();
     let mut wrote: BTreeMap<(i64, i64), BTreeSet<String>> = BTreeMap::new();
     let mut read: BTreeMap<(i64, i64), BTreeSet<Option<String>>> = BTreeMap::new();
@@ -124,7 +128,10 @@ pub(crate) async fn seed(database: &mut SqliteConnection, rows: u32, random: &mu
 ///
 /// # Errors
 /// When the version's columns are not there.
-pub(crate) async fn untouched(database: &mut SqliteConnection, shape: Shape) -> sqlx::Result<BTreeMap<i64, Option<String>>> {
+pub(crate) async fn untouched(
+    database: &mut SqliteConnection,
+    shape: Shape,
+) -> sqlx::Result<BTreeMap<i64, Option<String>>> {
     let sql = match shape {
         Shape::V1 => "SELECT id, full_name FROM customers WHERE revision = 0",
         Shape::V2 => "SELECT id, first_name || ' ' || last_name FROM customers WHERE revision = 0",

@@ -6,10 +6,23 @@
 mod account;
 mod app;
 mod cluster;
+mod control;
+mod gate;
 mod job;
+mod repository;
+mod runner;
 mod show;
+mod story;
 
+use std::path::Path;
+
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+
+use crate::{
+    show::Show,
+    story::{Outcome, Setting},
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "demo", about = "Shows Phasegate at work on this machine; see `make demo`")]
@@ -36,6 +49,28 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::App(app)) => app::work(app).await,
-        None => anyhow::bail!("the story is not told yet: {} {}", arguments.seed, arguments.rows),
+        None => tell(arguments.seed, arguments.rows).await,
     }
+}
+
+async fn tell(seed: u64, rows: u32) -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the demo's own clock, for the seconds it prints")]
+    let show = Show::new(std::time::Instant::now());
+    let binaries = std::env::current_exe()?.parent().context("the demo lies in a directory")?.to_owned();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/customers-demo").canonicalize()?;
+    let setting = Setting { seed, rows, binaries, example };
+    let directory = tempfile::Builder::new().prefix("phasegate-demo-").tempdir()?;
+    let control = control::tell(&setting, &directory.path().join("control"), &show).await?;
+    let outcome = story::tell(&setting, &directory.path().join("gated"), &show).await?;
+    show.heading("What became of the writes");
+    show.result(format_args!("control: writes={} failed={} lost={}", control.writes, control.failed, control.lost));
+    let Outcome { held, released, contract_refused, contracted, reverted, account } = outcome;
+    show.result(format_args!(
+        "demo: held={held} released={released} contract_refused={contract_refused} contracted={contracted} \
+         reverted={reverted} writes={} failed={} lost={}",
+        account.writes, account.failed, account.lost
+    ));
+    anyhow::ensure!(control.failed + control.lost > 0, "the control lost nothing: it proves nothing");
+    anyhow::ensure!(outcome.is_good(), "the second line is not what Phasegate promises");
+    Ok(())
 }
