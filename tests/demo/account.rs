@@ -139,3 +139,59 @@ pub(crate) async fn untouched(
     let rows = sqlx::query(sql).fetch_all(&mut *database).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One row in the end: id 1 at `revision` with `name`; and what the journal says.
+    async fn told(journal: &[Entry], revision: i64, name: &str) -> Account {
+        let directory = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = journal.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+        std::fs::write(directory.path().join("a.journal"), lines.join("\n")).unwrap();
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        seed(&mut database, 1, &mut fastrand::Rng::with_seed(1)).await.unwrap();
+        sqlx::query("UPDATE customers SET full_name = ?1, revision = ?2")
+            .bind(name)
+            .bind(revision)
+            .execute(&mut database)
+            .await
+            .unwrap();
+        account(directory.path(), &mut database, Shape::V1).await.unwrap()
+    }
+
+    fn wrote(revision: i64, name: &str) -> Entry {
+        Entry::Wrote { id: 1, revision, name: name.into() }
+    }
+
+    fn read(revision: i64, name: Option<&str>) -> Entry {
+        Entry::Read { id: 1, revision, name: name.map(str::to_owned) }
+    }
+
+    #[tokio::test]
+    async fn every_write_that_is_read_back_and_stands_at_the_end_is_accounted_for() {
+        let journal =
+            [wrote(1, "Anna Kim"), read(1, Some("Anna Kim")), wrote(2, "Ben Weber"), read(2, Some("Ben Weber"))];
+        assert_eq!(told(&journal, 2, "Ben Weber").await, Account { writes: 2, failed: 0, lost: 0 });
+    }
+
+    #[tokio::test]
+    async fn each_way_to_lose_a_write_is_noticed() {
+        let rows: [(&str, Vec<Entry>, i64, &str); 5] = [
+            ("a reader saw another name", vec![wrote(1, "A B"), read(1, Some("C D"))], 1, "A B"),
+            ("a reader saw no name", vec![wrote(1, "A B"), read(1, None)], 1, "A B"),
+            ("the row ends with another name", vec![wrote(1, "A B")], 1, "C D"),
+            ("the row ends at an older revision", vec![wrote(2, "A B")], 1, "A B"),
+            ("two writes got one revision", vec![wrote(1, "A B"), wrote(1, "C D")], 1, "A B"),
+        ];
+        for (case, journal, revision, name) in rows {
+            assert_eq!(told(&journal, revision, name).await.lost, 1, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_statements_are_counted_as_failed() {
+        let journal = [Entry::Failed { why: "no such column".into() }];
+        assert_eq!(told(&journal, 0, "A B").await, Account { writes: 0, failed: 1, lost: 0 });
+    }
+}

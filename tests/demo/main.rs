@@ -3,6 +3,17 @@
 //! Real are the renderer, the runner, the gate, the wire between Argo and the gate, the database and the app's
 //! processes. Stood in for is Kubernetes: a small API that mirrors those processes.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test should panic"
+    )
+)]
+
 mod account;
 mod app;
 mod cluster;

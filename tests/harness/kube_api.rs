@@ -204,3 +204,57 @@ fn status(code: StatusCode, reason: &str, message: &str) -> Response {
     });
     (code, Json(body)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn ask(api: &KubeApi, method: &str, path: &str) -> (u16, Value) {
+        let config: Value = serde_json::from_str(&std::fs::read_to_string(&api.kubeconfig).unwrap()).unwrap();
+        let server = config.pointer("/clusters/0/cluster/server").unwrap().as_str().unwrap().to_owned();
+        let address = server.trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+
+    fn pod(name: &str, namespace: &str, labels: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels}})
+    }
+
+    #[tokio::test]
+    async fn lists_by_namespace_and_label_and_gets_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let api = KubeApi::start(directory.path(), "shop").await.unwrap();
+        api.objects.put(pod("a", "shop", json!({"app": "x"})));
+        api.objects.put(pod("b", "shop", json!({"app": "y"})));
+        api.objects.put(pod("c", "other", json!({"app": "x"})));
+        let rows = [
+            ("/api/v1/pods", vec!["c", "a", "b"]),
+            ("/api/v1/namespaces/shop/pods", vec!["a", "b"]),
+            ("/api/v1/namespaces/shop/pods?labelSelector=app%3Dx", vec!["a"]),
+            ("/api/v1/namespaces/shop/pods?labelSelector=app%21%3Dx", vec!["b"]),
+            ("/api/v1/namespaces/shop/pods?labelSelector=app", vec!["a", "b"]),
+            ("/api/v1/namespaces/shop/pods?labelSelector=%21app", vec![]),
+            ("/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts", vec![]),
+        ];
+        for (path, want) in rows {
+            let (code, list) = ask(&api, "GET", path).await;
+            let items = list.pointer("/items").unwrap().as_array().unwrap();
+            let names: Vec<&str> =
+                items.iter().map(|item| item.pointer("/metadata/name").unwrap().as_str().unwrap()).collect();
+            assert_eq!((code, names), (200, want), "{path}");
+        }
+        let (code, object) = ask(&api, "GET", "/api/v1/namespaces/shop/pods/a").await;
+        assert_eq!((code, object.pointer("/metadata/labels/app").unwrap()), (200, &json!("x")));
+        api.objects.remove("pods", "shop", "a");
+        assert_eq!(ask(&api, "GET", "/api/v1/namespaces/shop/pods/a").await.0, 404);
+        assert_eq!(ask(&api, "DELETE", "/api/v1/namespaces/shop/pods/b").await.0, 405);
+    }
+}

@@ -1,4 +1,15 @@
 //! What several tests and the demo share: stand-ins for what is not under test, and starters for what is real.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test should panic"
+    )
+)]
+
 pub mod argo;
 pub mod kube_api;
