@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The gate for Argo Rollouts: holds a canary until the schema is ready for it.
+//!
+//! Argo starts the binary `phasegate-rollouts` and asks over its own net/rpc protocol; [`front`] turns that into calls
+//! of one tonic service ([`grpc`]), which asks the [`gate`]: gather facts, judge, report. Facts come through [`ports`],
+//! and only [`wiring`] names who stands behind them. What Argo is told, and in which words, is the business of
+//! [`step`]. It only reads.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::wildcard_enum_match_arm,
+        reason = "a failed test should panic"
+    )
+)]
+
+pub mod step;
+pub mod template;
+pub mod wiring;
