@@ -368,7 +368,7 @@ impl Writing<'_> {
                 None | Some(Value::Interface(None)) => put_uint(message, 0),
                 Some(Value::Interface(Some(inner))) => {
                     let unlisted = || EncodeError::UnlistedType { name: inner.name.clone() };
-                    let (_, schema) = listed.iter().find(|(name, _)| *name == inner.name).ok_or_else(unlisted)?;
+                    let (_, schema) = listed.0.iter().find(|(name, _)| *name == inner.name).ok_or_else(unlisted)?;
                     put_counted(message, inner.name.as_bytes());
                     self.define(out, message, schema);
                     put_int(message, self.ids.id(schema));

@@ -1,6 +1,7 @@
 //! `Schema`: the Go type a value is sent as. A caller states it once; the encoder sends it once per stream. Recursive
 //! types cannot be written down here on purpose: nobody sends one.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A Go type, as far as gob can see it. Pointers, integer widths and named non-struct types do not show on the wire.
@@ -47,13 +48,30 @@ pub enum Schema {
         /// The type of the values.
         element: Arc<Schema>,
     },
-    /// An interface, with the concrete types it may hold under the names they are registered with in Go.
-    Interface(Arc<[(String, Schema)]>),
+    /// An interface, with the concrete types it may hold.
+    Interface(Listed),
     /// A type with a `GobEncode` of its own: bytes.
     GobEncoder {
         /// The name of the type.
         name: Arc<str>,
     },
+}
+
+/// The concrete types an interface may hold, under the names they are registered with in Go. They are no part of the
+/// interface's own type: two interfaces are equal whatever they may hold.
+#[derive(Clone, Debug)]
+pub struct Listed(pub(crate) Arc<[(String, Schema)]>);
+
+impl PartialEq for Listed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Listed {}
+
+impl Hash for Listed {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// A Go struct type: its name and its exported fields in order.
@@ -128,7 +146,7 @@ impl Schema {
 
     /// `any`, holding one of the given types under its registered name, or nil.
     pub fn interface<'a>(concrete: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
-        Self::Interface(concrete.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
+        Self::Interface(Listed(concrete.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()))
     }
 
     /// A type with a `GobEncode` of its own.
