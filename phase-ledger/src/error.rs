@@ -23,6 +23,9 @@ pub enum ReadError {
     /// The server is a standby or read-only: what it shows may be old.
     #[error("the server is a standby; point the Secret at the primary")]
     Standby,
+    /// A connection pooler stands in between and lends one server session to many clients: no lock would hold.
+    #[error("the address leads to a connection pooler that shares server sessions; use the server's own address")]
+    Pooler,
     /// Not the server that the ledger was last written on.
     #[error(
         "the server is {found}, and the ledger was last written on {recorded}; run `phasegate run` once to take it over"

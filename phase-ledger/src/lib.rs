@@ -4,15 +4,39 @@
 //! through [`LedgerReader`], the one runner writes it through [`Session`], and nothing else touches it. Every driver
 //! passes the same conformance suite, and so does the fake in [`memory`].
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test should panic"
+    )
+)]
+
+mod cells;
+mod decode;
 mod entry;
 mod error;
+pub mod memory;
+mod open;
+pub mod postgres;
 mod reader;
 mod session;
+pub mod sqlite;
+mod statement;
+mod store;
+mod text;
+mod transition;
+mod url;
 
 pub use entry::{BackfillProgress, Generation, LedgerEntry, LedgerState, Reading, Record, ServerIdentity};
 pub use error::{ReadError, WriteError};
+pub use open::{open_reader, open_session};
 pub use reader::LedgerReader;
-pub use session::{Cell, Row, Session, Statement, Transaction};
+pub use session::{Cell, HEARTBEAT, Row, Session, Statement, Transaction};
+pub use url::{BadDatabaseUrl, DatabaseUrl, LedgerEngine};
 
 /// The format this build reads and writes. A ledger of any other format is refused, in both directions.
 pub const FORMAT: u32 = 1;

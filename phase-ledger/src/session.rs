@@ -46,15 +46,20 @@ impl Statement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transaction {
     /// Tables to lock before the work begins, in the mode that the DDL needs, without waiting longer than
-    /// `lock_timeout` (zero: NOWAIT). Empty for plain data changes.
+    /// `lock_timeout` (zero: NOWAIT). Empty for plain data changes. Names as written in Git, `customers` or
+    /// `sales.customers`: the driver quotes them.
     pub lock_tables: Vec<String>,
-    /// How long any statement may wait for a lock.
+    /// How long any statement may wait for a lock; zero: not at all. The wait for the ledger's own row stalls no
+    /// application and is bounded apart from this.
     pub lock_timeout: Duration,
     /// The statements.
     pub work: Vec<Statement>,
     /// What the ledger says afterwards.
     pub records: Vec<Record>,
 }
+
+/// How often an idle session must give a sign of life: [`Session::heartbeat`].
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// One connection of the one runner. It holds the runner's lock, and every write goes through its fence.
 #[async_trait]
@@ -81,6 +86,8 @@ pub trait Session: Send {
     /// Runs one fenced transaction: it locks the ledger's generation row, gives up when that is not `generation`, and
     /// commits work and records together. Returns the rows each statement touched.
     ///
+    /// When the call is given up half-way, drop the session too: until then the transaction may hold its locks.
+    ///
     /// # Errors
     /// [`WriteError`]; nothing of the transaction has happened then, save that a lost connection during the commit
     /// itself leaves that open: read the ledger again.
@@ -98,7 +105,17 @@ pub trait Session: Send {
         lock_timeout: Duration,
     ) -> Result<(), WriteError>;
 
-    /// Reads rows of the application's tables or of the catalog.
+    /// Proves that the connection lives and, once [`Session::try_lock`] has said yes, still holds the lock. To be
+    /// called at least every [`HEARTBEAT`] while nothing else is: a server ends a session that is silent for longer.
+    ///
+    /// # Errors
+    /// [`WriteError::Transient`] when the lock or the connection is gone: open a new session.
+    async fn heartbeat(&mut self) -> Result<(), WriteError> {
+        self.read().await.map(drop).map_err(WriteError::Read)
+    }
+
+    /// Reads rows of the application's tables or of the catalog. Whole numbers, truth values (as 0 and 1), floating
+    /// point numbers, text and bytes come as they are; a column of any other type is cast to text by the statement.
     ///
     /// # Errors
     /// [`ReadError`].

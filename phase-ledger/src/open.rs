@@ -1,0 +1,40 @@
+//! From an address to a driver.
+
+use crate::{
+    DatabaseUrl, LedgerReader, ReadError, Session,
+    postgres::{PostgresReader, PostgresSession},
+    sqlite::{SqliteReader, SqliteSession},
+};
+
+/// The gate's reader of a database. It connects when first asked, and again by itself when the connection broke; no
+/// read takes longer than a few seconds.
+///
+/// # Errors
+/// None so far: an address that was parsed has an engine, and nothing is opened yet.
+pub fn open_reader(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
+    if let Some(reader) = PostgresReader::new(url) {
+        return Ok(Box::new(reader));
+    }
+    match SqliteReader::new(url) {
+        Some(reader) => Ok(Box::new(reader)),
+        None => Err(no_driver()),
+    }
+}
+
+/// The runner's connection to a database.
+///
+/// # Errors
+/// [`ReadError::Unreachable`], or [`ReadError::Pooler`].
+pub async fn open_session(url: &DatabaseUrl) -> Result<Box<dyn Session>, ReadError> {
+    if let Some(session) = PostgresSession::connect(url).await? {
+        return Ok(Box::new(session));
+    }
+    match SqliteSession::connect(url).await? {
+        Some(session) => Ok(Box::new(session)),
+        None => Err(no_driver()),
+    }
+}
+
+fn no_driver() -> ReadError {
+    ReadError::Unreachable { cause: "the engine has no driver".into() }
+}

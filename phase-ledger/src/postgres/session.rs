@@ -1,0 +1,393 @@
+//! What the runner uses: one connection that holds the lock, and through which every write goes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{
+    AssertSqlSafe, Row as _,
+    postgres::{PgConnection, PgRow},
+};
+use tokio::time::timeout;
+
+use crate::{
+    Cell, DatabaseUrl, Generation, ReadError, Reading, Record, Row, Session, Statement, Transaction, WriteError,
+    decode::Whose,
+    postgres::{connect, fault, look, values},
+    statement,
+    store::{Scribe, Sentences, store, takeover_line},
+    transition::apply_all,
+    url::Target,
+};
+
+const SENTENCES: Sentences = Sentences {
+    set_plan: include_str!("../sql/postgres/set_plan.sql"),
+    put_change: include_str!("../sql/postgres/put_change.sql"),
+    delete_change: include_str!("../sql/postgres/delete_change.sql"),
+    add_done: include_str!("../sql/postgres/add_done.sql"),
+    clear_done: include_str!("../sql/postgres/clear_done.sql"),
+    put_backfill: include_str!("../sql/postgres/put_backfill.sql"),
+    clear_backfill: include_str!("../sql/postgres/clear_backfill.sql"),
+    add_history: include_str!("../sql/postgres/add_history.sql"),
+};
+
+/// Bounds what must be answered at once.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a takeover waits for the transaction of the runner before.
+const TAKE_OVER: Duration = Duration::from_secs(30);
+/// How long any other transaction waits for the ledger's row.
+const FENCE: Duration = Duration::from_secs(5);
+
+/// One connection of the runner to a PostgreSQL database.
+pub struct PostgresSession {
+    /// `None` once it broke: the lock went with it, so it is never made again here.
+    connection: Option<PgConnection>,
+    mark: String,
+    locked: bool,
+    /// A transaction may be open: the call that began it was given up.
+    open: bool,
+}
+
+impl std::fmt::Debug for PostgresSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresSession").field("locked", &self.locked).finish_non_exhaustive()
+    }
+}
+
+impl PostgresSession {
+    /// Connects; `None` when the database is of another engine.
+    ///
+    /// # Errors
+    /// [`ReadError::Unreachable`], or [`ReadError::Pooler`] when the address is recognised as one already here.
+    pub async fn connect(url: &DatabaseUrl) -> Result<Option<Self>, ReadError> {
+        let Target::Postgres(options) = url.target() else { return Ok(None) };
+        let (connection, mark) = connect::runner(options).await?;
+        Ok(Some(Self { connection: Some(connection), mark, locked: false, open: false }))
+    }
+
+    /// The connection, with no transaction open on it.
+    async fn idle(&mut self) -> Result<&mut PgConnection, WriteError> {
+        if self.open {
+            self.roll_back().await;
+        }
+        self.connection.as_mut().ok_or_else(|| WriteError::Transient { cause: "the connection is gone".into() })
+    }
+
+    /// Ends a transaction that failed. When even that fails the connection goes: the server rolls back what it has.
+    async fn roll_back(&mut self) {
+        if let Some(connection) = self.connection.as_mut() {
+            let ended = timeout(ANSWER, sqlx::raw_sql("ROLLBACK").execute(connection)).await;
+            if !matches!(ended, Ok(Ok(_))) {
+                self.connection = None;
+            }
+        }
+        self.open = false;
+    }
+
+    /// One row of a fixed statement without a transaction, bounded.
+    async fn answer(&mut self, sql: &'static str, binds: Vec<Cell>) -> Result<PgRow, ReadError> {
+        let gone = |_| ReadError::Unreachable { cause: "the connection is gone".into() };
+        let connection = self.idle().await.map_err(gone)?;
+        let answer = timeout(ANSWER, values::fixed(sql, binds).fetch_one(connection)).await;
+        let answer = answer.map_err(|_| ReadError::Unreachable { cause: "no answer within 10 s".into() });
+        let answer = answer.and_then(|answer| answer.map_err(fault::unreachable));
+        if answer.is_err() {
+            self.connection = None;
+        }
+        answer
+    }
+
+    async fn begin(&mut self, wait: Duration) -> Result<Work<'_>, WriteError> {
+        self.idle().await?;
+        self.open = true;
+        let connection = self.connection.as_mut();
+        let connection = connection.ok_or_else(|| WriteError::Transient { cause: "the connection is gone".into() })?;
+        let mut work = Work { connection, mark: &self.mark };
+        work.plain("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned(), None).await?;
+        work.lock_timeout(wait).await?;
+        Ok(work)
+    }
+
+    /// Rolls back whatever failed, and says who stood in the way.
+    async fn failed(&mut self, error: WriteError, transaction: Option<&Transaction>) -> WriteError {
+        self.roll_back().await;
+        let WriteError::LockNotAvailable { table, blocker: None } = error else { return error };
+        let tables = transaction.map(|transaction| transaction.lock_tables.as_slice()).unwrap_or_default();
+        let fence = table == LEDGER;
+        let wanted = if fence { vec![LEDGER.to_owned()] } else { tables.to_vec() };
+        // Gates read the ledger all the time, and their locks stop nobody who wants its row.
+        let harmless = if fence { "AccessShareLock" } else { "" };
+        for name in wanted.iter().filter(|name| fence || table.contains(name.as_str())) {
+            let quoted = if fence { name.clone() } else { statement::quoted(name) };
+            let blocker = self.holders(quoted, harmless).await;
+            if blocker.is_some() {
+                return WriteError::LockNotAvailable { table: name.clone(), blocker };
+            }
+        }
+        WriteError::LockNotAvailable { table, blocker: None }
+    }
+
+    async fn holders(&mut self, table: String, harmless: &str) -> Option<String> {
+        let sql = include_str!("../sql/postgres/holders.sql");
+        let binds = vec![Cell::Text(table), Cell::Text(harmless.to_owned())];
+        let connection = self.connection.as_mut()?;
+        let rows = timeout(ANSWER, values::fixed(sql, binds).fetch_all(connection)).await.ok()?.ok()?;
+        let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        (!names.is_empty()).then(|| names.join(" and "))
+    }
+
+    async fn commit_inner(&mut self, mine: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
+        let mark = self.mark.clone();
+        let mut work = self.begin(FENCE).await?;
+        fault::fence(work.fence().await?, mine, &mark)?;
+        // The records are checked before the work begins: a conflict costs the application nothing.
+        let states = if transaction.records.is_empty() { None } else { Some(work.states(&transaction.records).await?) };
+        work.lock_tables(transaction).await?;
+        let mut touched = Vec::with_capacity(transaction.work.len());
+        for statement in &transaction.work {
+            touched.push(work.run(statement).await?);
+        }
+        if let Some((before, after, events)) = states {
+            store(&mut work, mine, &before, &after, events).await?;
+        }
+        work.plain("COMMIT".to_owned(), None).await?;
+        self.open = false;
+        Ok(touched)
+    }
+
+    async fn take_over_inner(&mut self, runner: &str, begun: bool) -> Result<Generation, WriteError> {
+        let mut work = self.begin(TAKE_OVER).await?;
+        if !begun {
+            work.install().await?;
+        }
+        // The fence once more, now under lock, for its format; the generation is whatever it is.
+        let row = work.fence().await?;
+        let (generation, server) = work.raise(row, runner).await?;
+        let line = takeover_line(generation, runner, &server);
+        work.write(SENTENCES.add_history, line).await?;
+        work.plain("COMMIT".to_owned(), None).await?;
+        self.open = false;
+        Ok(generation)
+    }
+
+    async fn run_alone_inner(
+        &mut self,
+        mine: Generation,
+        statement: &Statement,
+        lock_timeout: Duration,
+    ) -> Result<(), WriteError> {
+        let mark = self.mark.clone();
+        let connection = self.idle().await?;
+        let sql = include_str!("../sql/postgres/peek.sql");
+        let row = sqlx::raw_sql(sql).fetch_optional(&mut *connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        fault::fence(row.as_ref().map(fence_columns).transpose()?, mine, &mark)?;
+        let mut work = Work { connection, mark: &mark };
+        work.plain(format!("SET lock_timeout = {}", milliseconds(lock_timeout)), None).await?;
+        let outcome = work.run(statement).await;
+        work.plain("SET lock_timeout = '5s'".to_owned(), None).await?;
+        outcome.map(drop)
+    }
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    async fn try_lock(&mut self) -> Result<bool, WriteError> {
+        if self.locked {
+            return self.heartbeat().await.map(|()| true);
+        }
+        let mark = self.mark.clone();
+        let row = self.answer(include_str!("../sql/postgres/try_lock.sql"), vec![Cell::Text(mark.clone())]).await?;
+        let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(fault::unreachable);
+        if text(0)?.as_deref() == Some("true") {
+            return Err(WriteError::Read(ReadError::Standby));
+        }
+        if text(1)?.as_ref() != Some(&mark) {
+            return Err(WriteError::Read(ReadError::Pooler));
+        }
+        self.locked = text(2)?.as_deref() == Some("true");
+        Ok(self.locked)
+    }
+
+    async fn read(&mut self) -> Result<Reading, ReadError> {
+        let gone = |_| ReadError::Unreachable { cause: "the connection is gone".into() };
+        let connection = self.idle().await.map_err(gone)?;
+        let late = || ReadError::Unreachable { cause: "no answer within 10 s".into() };
+        let answer = timeout(ANSWER, look::read(connection, Whose::Runner)).await.unwrap_or_else(|_| Err(late()));
+        if matches!(answer, Err(ReadError::Unreachable { .. })) {
+            self.connection = None;
+        }
+        answer
+    }
+
+    async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        let begun = match self.read().await? {
+            Reading::Ledger(_) => true,
+            Reading::NotBegun => false,
+        };
+        match self.take_over_inner(runner, begun).await {
+            Err(error) => Err(self.failed(error, None).await),
+            done => done,
+        }
+    }
+
+    async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
+        match self.commit_inner(generation, transaction).await {
+            Err(error) => Err(self.failed(error, Some(transaction)).await),
+            done => done,
+        }
+    }
+
+    async fn run_alone(
+        &mut self,
+        generation: Generation,
+        statement: &Statement,
+        lock_timeout: Duration,
+    ) -> Result<(), WriteError> {
+        let outcome = self.run_alone_inner(generation, statement, lock_timeout).await;
+        if matches!(outcome, Err(WriteError::Transient { .. })) {
+            self.heartbeat().await.ok();
+        }
+        outcome
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), WriteError> {
+        let transient = |cause: ReadError| WriteError::Transient { cause: Box::new(cause) };
+        let row = self.answer(include_str!("../sql/postgres/heartbeat.sql"), Vec::new()).await.map_err(transient)?;
+        let text = |at: usize| row.try_get::<Option<String>, _>(at).ok().flatten();
+        if self.locked && (text(0).as_deref() != Some("true") || text(1).as_ref() != Some(&self.mark)) {
+            self.connection = None;
+            return Err(WriteError::Transient { cause: "the runner's lock is gone".into() });
+        }
+        Ok(())
+    }
+
+    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, ReadError> {
+        let gone = |_| ReadError::Unreachable { cause: "the connection is gone".into() };
+        let connection = self.idle().await.map_err(gone)?;
+        let rows = values::query(statement).fetch_all(connection).await;
+        let rows = rows.and_then(|rows| rows.iter().map(values::cells).collect::<Result<_, _>>());
+        rows.map_err(|cause| {
+            if fault::fault(&cause) == fault::Fault::Gone {
+                self.connection = None;
+            }
+            fault::query_error(cause, &statement.sql)
+        })
+    }
+}
+
+const LEDGER: &str = "phasegate.ledger";
+
+/// `lock_timeout = 0` would mean to wait for ever.
+fn milliseconds(wait: Duration) -> u128 {
+    wait.as_millis().clamp(1, 3_600_000)
+}
+
+type FenceRow = (Option<String>, Option<String>, Option<String>);
+
+fn fence_columns(row: &PgRow) -> Result<FenceRow, WriteError> {
+    let text = |at: usize| row.try_get(at).map_err(|cause| WriteError::Read(fault::unreachable(cause)));
+    Ok((text(0)?, text(1)?, text(2)?))
+}
+
+/// A transaction in hand. BEGIN, each statement and COMMIT are messages of their own: when a client dies while a
+/// statement of its waits for a lock, the server may still run that statement, but no COMMIT follows.
+struct Work<'a> {
+    connection: &'a mut PgConnection,
+    mark: &'a str,
+}
+
+impl Work<'_> {
+    async fn plain(&mut self, sql: String, table: Option<&str>) -> Result<(), WriteError> {
+        let outcome = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *self.connection).await;
+        outcome.map(drop).map_err(|cause| fault::write_error(cause, &sql, table))
+    }
+
+    async fn lock_timeout(&mut self, wait: Duration) -> Result<(), WriteError> {
+        self.plain(format!("SET LOCAL lock_timeout = {}", milliseconds(wait)), None).await
+    }
+
+    async fn fence(&mut self) -> Result<Option<FenceRow>, WriteError> {
+        let sql = include_str!("../sql/postgres/fence.sql");
+        let row = sqlx::raw_sql(sql).fetch_optional(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        row.as_ref().map(fence_columns).transpose()
+    }
+
+    async fn states(&mut self, records: &[Record]) -> Result<States, WriteError> {
+        match look::read(self.connection, Whose::Runner).await? {
+            Reading::Ledger(before) => {
+                let (after, events) = apply_all(&before, records)?;
+                Ok((before, after, events))
+            }
+            Reading::NotBegun => {
+                let why = "it is gone".to_owned();
+                Err(WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why }))
+            }
+        }
+    }
+
+    async fn lock_tables(&mut self, transaction: &Transaction) -> Result<(), WriteError> {
+        self.lock_timeout(transaction.lock_timeout).await?;
+        let nowait = if transaction.lock_timeout.is_zero() { " NOWAIT" } else { "" };
+        for table in &transaction.lock_tables {
+            let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE{nowait}", statement::quoted(table));
+            self.plain(sql, Some(table)).await?;
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, statement: &Statement) -> Result<u64, WriteError> {
+        statement::no_control(&statement.sql)?;
+        let outcome = values::query(statement).execute(&mut *self.connection).await;
+        outcome.map(|done| done.rows_affected()).map_err(|cause| fault::write_error(cause, &statement.sql, None))
+    }
+
+    /// Makes the ledger, unless somebody did in the meantime.
+    async fn install(&mut self) -> Result<(), WriteError> {
+        let sql = include_str!("../sql/postgres/install_lock.sql");
+        let row = sqlx::raw_sql(sql).fetch_one(&mut *self.connection).await;
+        row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        let sql = include_str!("../sql/postgres/has_ledger.sql");
+        let row = sqlx::raw_sql(sql).fetch_one(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, None))?;
+        let count = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
+        if count(0)? == "0" {
+            // Without IF NOT EXISTS, which asks for the right to create schemas even when there is nothing to create.
+            self.plain("CREATE SCHEMA phasegate".to_owned(), None).await?;
+        }
+        if count(1)? == "0" {
+            self.plain(include_str!("../sql/postgres/install.sql").to_owned(), None).await?;
+        }
+        Ok(())
+    }
+
+    async fn raise(&mut self, row: Option<FenceRow>, runner: &str) -> Result<(Generation, String), WriteError> {
+        let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
+        let damaged = || {
+            let why = "generation is no number that can be raised".to_owned();
+            WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why })
+        };
+        let generation: u64 = generation.filter(|generation| *generation < i64::MAX as u64).ok_or_else(damaged)?;
+        fault::fence(row, Generation(generation), self.mark)?;
+        let sql = include_str!("../sql/postgres/take_over.sql");
+        let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
+        let raised = text(0)?.parse().map_err(|_| damaged())?;
+        Ok((Generation(raised), text(1)?))
+    }
+}
+
+type States = (crate::LedgerState, crate::LedgerState, Vec<crate::transition::Event>);
+
+#[async_trait]
+impl Scribe for Work<'_> {
+    fn sentences(&self) -> &'static Sentences {
+        &SENTENCES
+    }
+
+    async fn write(&mut self, sql: &'static str, binds: Vec<Cell>) -> Result<(), WriteError> {
+        let outcome = values::fixed(sql, binds).execute(&mut *self.connection).await;
+        outcome.map(drop).map_err(|cause| fault::write_error(cause, sql, None))
+    }
+}

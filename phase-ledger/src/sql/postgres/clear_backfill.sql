@@ -1,0 +1,1 @@
+DELETE FROM phasegate.backfills WHERE change = $1

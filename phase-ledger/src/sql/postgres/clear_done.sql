@@ -1,0 +1,1 @@
+DELETE FROM phasegate.done WHERE change = $1

@@ -1,0 +1,1 @@
+DELETE FROM phasegate.changes WHERE name = $1

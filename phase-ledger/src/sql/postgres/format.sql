@@ -1,0 +1,1 @@
+SELECT l.format::text FROM phasegate.ledger l

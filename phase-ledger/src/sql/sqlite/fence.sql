@@ -1,0 +1,1 @@
+SELECT CAST(l.format AS TEXT), CAST(l.generation AS TEXT) FROM phasegate_ledger l

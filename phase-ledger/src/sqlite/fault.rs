@@ -1,0 +1,45 @@
+//! What SQLite's errors mean to a ledger.
+
+use crate::{ReadError, WriteError, text::shortened};
+
+/// The primary result code: <https://www.sqlite.org/rescode.html>.
+pub(super) fn primary_code(error: &sqlx::Error) -> Option<i64> {
+    let code = error.as_database_error()?.code()?.parse::<i64>().ok()?;
+    Some(code & 0xff)
+}
+
+/// The general error: an unknown table or column, bad SQL.
+pub(super) const ERROR: i64 = 1;
+const BUSY: i64 = 5;
+const LOCKED: i64 = 6;
+const INTERRUPT: i64 = 9;
+const IOERR: i64 = 10;
+const CORRUPT: i64 = 11;
+const FULL: i64 = 13;
+const NOTADB: i64 = 26;
+
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(BUSY | LOCKED))
+}
+
+pub(super) fn unreachable(cause: sqlx::Error) -> ReadError {
+    match primary_code(&cause) {
+        Some(CORRUPT | NOTADB) => {
+            ReadError::Damaged { table: "phasegate_ledger".to_owned(), why: format!("the file is damaged: {cause}") }
+        }
+        _ => ReadError::Unreachable { cause: Box::new(cause) },
+    }
+}
+
+/// The error of a statement of a transaction. `table` is what the lock was wanted for.
+pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: &str) -> WriteError {
+    match primary_code(&cause) {
+        Some(BUSY | LOCKED) => WriteError::LockNotAvailable { table: table.to_owned(), blocker: None },
+        Some(INTERRUPT | IOERR | FULL) => WriteError::Transient { cause: Box::new(cause) },
+        Some(_) => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
+        None if matches!(cause, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_)) => {
+            WriteError::Transient { cause: Box::new(cause) }
+        }
+        None => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
+    }
+}

@@ -1,0 +1,298 @@
+//! What the runner uses: a connection to the file, and one to the lock file beside it.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Row as _,
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
+};
+
+use crate::{
+    Cell, DatabaseUrl, Generation, LedgerState, ReadError, Reading, Row, Session, Statement, Transaction, WriteError,
+    decode::Whose,
+    sqlite::{fault, look, values},
+    statement::{self, damaged},
+    store::{Scribe, Sentences, store, takeover_line},
+    transition::apply_all,
+    url::Target,
+};
+
+const SENTENCES: Sentences = Sentences {
+    set_plan: include_str!("../sql/sqlite/set_plan.sql"),
+    put_change: include_str!("../sql/sqlite/put_change.sql"),
+    delete_change: include_str!("../sql/sqlite/delete_change.sql"),
+    add_done: include_str!("../sql/sqlite/add_done.sql"),
+    clear_done: include_str!("../sql/sqlite/clear_done.sql"),
+    put_backfill: include_str!("../sql/sqlite/put_backfill.sql"),
+    clear_backfill: include_str!("../sql/sqlite/clear_backfill.sql"),
+    add_history: include_str!("../sql/sqlite/add_history.sql"),
+};
+
+const LEDGER: &str = "phasegate_ledger";
+/// How long a takeover waits for the transaction of the runner before.
+const TAKE_OVER: Duration = Duration::from_secs(30);
+/// How long a transaction that locks no table waits for its turn to write. In WAL mode the wait stalls nobody.
+const TURN: Duration = Duration::from_secs(5);
+
+/// One connection of the runner to an SQLite file.
+pub struct SqliteSession {
+    connection: SqliteConnection,
+    lock_path: PathBuf,
+    /// An exclusive transaction on the lock file. The system ends it with the process, however that dies.
+    lock: Option<SqliteConnection>,
+    /// A transaction may be open: the call that began it was given up.
+    open: bool,
+}
+
+impl std::fmt::Debug for SqliteSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteSession").field("lock_path", &self.lock_path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteSession {
+    /// Opens the file, which must exist; `None` when the database is of another engine.
+    ///
+    /// # Errors
+    /// [`ReadError::Unreachable`].
+    pub async fn connect(url: &DatabaseUrl) -> Result<Option<Self>, ReadError> {
+        let Target::Sqlite(path) = url.target() else { return Ok(None) };
+        // One lock for one file, by whatever name it was reached.
+        let path = fs::canonicalize(path).map_err(|cause| ReadError::Unreachable { cause: Box::new(cause) })?;
+        let connection = SqliteConnection::connect_with(&options(&path).busy_timeout(TURN)).await;
+        let connection = connection.map_err(fault::unreachable)?;
+        let mut lock_path = OsString::from(path);
+        lock_path.push(".phasegate-lock");
+        Ok(Some(Self { connection, lock_path: PathBuf::from(lock_path), lock: None, open: false }))
+    }
+
+    async fn idle(&mut self) -> Result<&mut SqliteConnection, WriteError> {
+        if self.open {
+            self.roll_back().await;
+        }
+        if self.open {
+            return Err(WriteError::Transient { cause: "an open transaction cannot be ended".into() });
+        }
+        Ok(&mut self.connection)
+    }
+
+    async fn roll_back(&mut self) {
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+        // The general error means that there is none any more: some errors end it by themselves.
+        self.open = ended.is_err_and(|error| fault::primary_code(&error) != Some(fault::ERROR));
+    }
+
+    async fn begin(&mut self, wait: Duration, table: &str) -> Result<Work<'_>, WriteError> {
+        let milliseconds = wait.as_millis().min(3_600_000);
+        let connection = self.idle().await?;
+        let mut work = Work { connection };
+        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), table).await?;
+        self.open = true;
+        let mut work = Work { connection: &mut self.connection };
+        work.plain("BEGIN IMMEDIATE".to_owned(), table).await?;
+        Ok(work)
+    }
+
+    /// Readers must not wait for a runner's long transaction, nor it for them.
+    async fn use_wal(&mut self) -> Result<(), WriteError> {
+        let connection = self.idle().await?;
+        let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode").fetch_one(&mut *connection).await;
+        let mode = mode.map_err(fault::unreachable)?;
+        if mode.eq_ignore_ascii_case("wal") {
+            return Ok(());
+        }
+        let set = sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(connection).await;
+        set.map(drop).map_err(|cause| fault::write_error(cause, "PRAGMA journal_mode = WAL", LEDGER))
+    }
+
+    async fn commit_inner(&mut self, mine: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
+        let table = transaction.lock_tables.join(", ");
+        let (wait, table) = if transaction.lock_tables.is_empty() {
+            (transaction.lock_timeout.max(TURN), "the database file")
+        } else {
+            (transaction.lock_timeout, table.as_str())
+        };
+        let mut work = self.begin(wait, table).await?;
+        work.fence(Some(mine)).await?;
+        let states = if transaction.records.is_empty() {
+            None
+        } else {
+            let before = work.state().await?;
+            let (after, events) = apply_all(&before, &transaction.records)?;
+            Some((before, after, events))
+        };
+        let mut touched = Vec::with_capacity(transaction.work.len());
+        for statement in &transaction.work {
+            touched.push(work.run(statement, table).await?);
+        }
+        if let Some((before, after, events)) = states {
+            store(&mut work, mine, &before, &after, events).await?;
+        }
+        work.plain("COMMIT".to_owned(), table).await?;
+        self.open = false;
+        Ok(touched)
+    }
+
+    async fn take_over_inner(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        self.use_wal().await?;
+        let mut work = self.begin(TAKE_OVER, LEDGER).await?;
+        match look::read(work.connection, Whose::Runner).await? {
+            Reading::Ledger(_) => {}
+            Reading::NotBegun => work.plain(include_str!("../sql/sqlite/install.sql").to_owned(), LEDGER).await?,
+        }
+        work.fence(None).await?;
+        let sql = include_str!("../sql/sqlite/take_over.sql");
+        let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *work.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, LEDGER))?;
+        let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, LEDGER));
+        let raised = text(0)?.parse().map_err(|_| damaged(LEDGER, "generation is no number"))?;
+        let generation = Generation(raised);
+        work.write(SENTENCES.add_history, takeover_line(generation, runner, &text(1)?)).await?;
+        work.plain("COMMIT".to_owned(), LEDGER).await?;
+        self.open = false;
+        Ok(generation)
+    }
+}
+
+/// Foreign keys are left as SQLite has them by default, off: with them on, dropping a table in a rebuild would delete
+/// the rows that refer to it.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).create_if_missing(false).foreign_keys(false).disable_statement_logging()
+}
+
+#[async_trait]
+impl Session for SqliteSession {
+    async fn try_lock(&mut self) -> Result<bool, WriteError> {
+        if self.lock.is_some() {
+            return Ok(true);
+        }
+        let options = options(&self.lock_path).create_if_missing(true).busy_timeout(Duration::ZERO);
+        let mut lock = SqliteConnection::connect_with(&options).await.map_err(fault::unreachable)?;
+        match sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut lock).await {
+            Ok(_) => {
+                self.lock = Some(lock);
+                Ok(true)
+            }
+            Err(cause) if fault::is_busy(&cause) => Ok(false),
+            Err(cause) => Err(WriteError::Read(fault::unreachable(cause))),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Reading, ReadError> {
+        let connection = self.idle().await.map_err(|cause| ReadError::Unreachable { cause: Box::new(cause) })?;
+        look::read(connection, Whose::Runner).await
+    }
+
+    async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        let outcome = self.take_over_inner(runner).await;
+        if self.open {
+            self.roll_back().await;
+        }
+        outcome
+    }
+
+    async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
+        let outcome = self.commit_inner(generation, transaction).await;
+        if self.open {
+            self.roll_back().await;
+        }
+        outcome
+    }
+
+    async fn run_alone(
+        &mut self,
+        generation: Generation,
+        statement: &Statement,
+        lock_timeout: Duration,
+    ) -> Result<(), WriteError> {
+        let milliseconds = lock_timeout.as_millis().min(3_600_000);
+        let mut work = Work { connection: self.idle().await? };
+        work.fence(Some(generation)).await?;
+        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), LEDGER).await?;
+        work.run(statement, "the database file").await.map(drop)
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), WriteError> {
+        self.read().await.map(drop).map_err(|cause| WriteError::Transient { cause: Box::new(cause) })
+    }
+
+    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, ReadError> {
+        let connection = self.idle().await.map_err(|cause| ReadError::Unreachable { cause: Box::new(cause) })?;
+        let rows = values::query(statement).fetch_all(connection).await;
+        let rows = rows.and_then(|rows| rows.iter().map(values::cells).collect::<Result<_, _>>());
+        let statement = || crate::text::shortened(&statement.sql, 200);
+        rows.map_err(|cause| ReadError::Query { statement: statement(), cause: Box::new(cause) })
+    }
+}
+
+/// A transaction in hand.
+struct Work<'a> {
+    connection: &'a mut SqliteConnection,
+}
+
+impl Work<'_> {
+    async fn plain(&mut self, sql: String, table: &str) -> Result<(), WriteError> {
+        let outcome = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *self.connection).await;
+        outcome.map(drop).map_err(|cause| fault::write_error(cause, &sql, table))
+    }
+
+    /// The ledger is in the known format, and at generation `mine` when that is asked.
+    async fn fence(&mut self, mine: Option<Generation>) -> Result<(), WriteError> {
+        let sql = include_str!("../sql/sqlite/fence.sql");
+        let row = sqlx::query(sql).persistent(false).fetch_optional(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, LEDGER))?;
+        let row = row.ok_or_else(|| damaged(LEDGER, "it has no row"))?;
+        let number = |at: usize, what: &str| number(&row, at).ok_or_else(|| damaged(LEDGER, what));
+        let format = number(0, "format is no number")?;
+        if format != u64::from(crate::FORMAT) {
+            let found = u32::try_from(format).unwrap_or(u32::MAX);
+            return Err(WriteError::Read(ReadError::Format { found, known: crate::FORMAT }));
+        }
+        let newest = number(1, "generation is no number")?;
+        match mine {
+            Some(mine) if mine.0 != newest => Err(WriteError::Fenced { mine }),
+            Some(_) => Ok(()),
+            None if newest < i64::MAX as u64 => Ok(()),
+            None => Err(WriteError::Read(damaged(LEDGER, "generation is no number that can be raised"))),
+        }
+    }
+
+    async fn state(&mut self) -> Result<LedgerState, WriteError> {
+        match look::read(self.connection, Whose::Runner).await? {
+            Reading::Ledger(state) => Ok(state),
+            Reading::NotBegun => Err(WriteError::Read(damaged(LEDGER, "it is gone"))),
+        }
+    }
+
+    async fn run(&mut self, statement: &Statement, table: &str) -> Result<u64, WriteError> {
+        statement::no_control(&statement.sql)?;
+        let outcome = values::query(statement).execute(&mut *self.connection).await;
+        let done = outcome.map_err(|cause| fault::write_error(cause, &statement.sql, table))?;
+        // SQLite keeps the last count for statements that touch no rows.
+        let counts = ["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"];
+        let touches_rows = counts.contains(&statement::first_word(&statement.sql).as_str());
+        Ok(if touches_rows { done.rows_affected() } else { 0 })
+    }
+}
+
+fn number(row: &SqliteRow, at: usize) -> Option<u64> {
+    row.try_get::<Option<String>, _>(at).ok()??.parse().ok()
+}
+
+#[async_trait]
+impl Scribe for Work<'_> {
+    fn sentences(&self) -> &'static Sentences {
+        &SENTENCES
+    }
+
+    async fn write(&mut self, sql: &'static str, binds: Vec<Cell>) -> Result<(), WriteError> {
+        let outcome = values::fixed(sql, binds).execute(&mut *self.connection).await;
+        outcome.map(drop).map_err(|cause| fault::write_error(cause, sql, LEDGER))
+    }
+}

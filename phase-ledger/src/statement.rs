@@ -1,0 +1,127 @@
+//! What may be said inside a fenced transaction, and how a table's name is written there.
+
+use crate::{ReadError, WriteError, text::shortened};
+
+/// Refuses a statement that would end the transaction, or begin another: it would slip out of the fence.
+pub(crate) fn no_control(sql: &str) -> Result<(), WriteError> {
+    const CONTROL: [&str; 9] =
+        ["ABORT", "BEGIN", "COMMIT", "END", "PREPARE", "RELEASE", "ROLLBACK", "SAVEPOINT", "START"];
+    if CONTROL.contains(&first_word(sql).as_str()) {
+        let cause = "a statement of a move must not begin or end a transaction; remove it".into();
+        return Err(WriteError::Refused { statement: shortened(sql, 400), cause });
+    }
+    Ok(())
+}
+
+/// The first word of a statement, in capitals: what kind of statement it is.
+pub(crate) fn first_word(sql: &str) -> String {
+    let mut rest = sql.trim_start();
+    loop {
+        if let Some(comment) = rest.strip_prefix("--") {
+            rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start();
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = after_comment(comment).trim_start();
+        } else if let Some(after) = rest.strip_prefix(';') {
+            rest = after.trim_start();
+        } else {
+            return rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
+        }
+    }
+}
+
+/// What follows a block comment, whose beginning was taken off. PostgreSQL nests them; SQLite does not, and then what
+/// is left begins with a stray end of a comment, which is an error there anyway.
+fn after_comment(comment: &str) -> &str {
+    let (mut depth, mut rest) = (1, comment);
+    while depth > 0 {
+        let Some(at) = rest.find(['*', '/']) else { return "" };
+        let tail = rest.get(at..).unwrap_or_default();
+        if let Some(after) = tail.strip_prefix("*/") {
+            (depth, rest) = (depth - 1, after);
+        } else if let Some(after) = tail.strip_prefix("/*") {
+            (depth, rest) = (depth + 1, after);
+        } else {
+            rest = tail.get(1..).unwrap_or_default();
+        }
+    }
+    rest
+}
+
+/// A table's name as written in Git, each part quoted: `customers`, `sales.customers`. Parts that are quoted already
+/// stay as they are.
+pub(crate) fn quoted(table: &str) -> String {
+    let mut parts = vec![String::new()];
+    let mut inside = false;
+    for c in table.chars() {
+        match c {
+            '"' => inside = !inside,
+            '.' if !inside => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    let quote = |part: &String| {
+        let bare = part.strip_prefix('"').and_then(|part| part.strip_suffix('"'));
+        let name = bare.map_or_else(|| part.clone(), |bare| bare.replace("\"\"", "\""));
+        format!("\"{}\"", name.replace('"', "\"\""))
+    };
+    parts.iter().map(quote).collect::<Vec<_>>().join(".")
+}
+
+/// The number of rows in a query's only cell: what counting queries answer.
+pub(crate) fn damaged(table: &str, why: &str) -> ReadError {
+    ReadError::Damaged { table: table.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_would_leave_the_fence_is_refused() {
+        for bad in [
+            "COMMIT",
+            "commit;",
+            " -- why\n Rollback",
+            "/* a /* b */ c */ begin",
+            ";; END",
+            "SAVEPOINT x",
+            "PREPARE TRANSACTION 'x'",
+            "start transaction",
+            "abort",
+        ] {
+            assert!(matches!(no_control(bad), Err(WriteError::Refused { .. })), "{bad}");
+        }
+        for good in [
+            "CREATE TABLE commits (id int)",
+            "-- COMMIT\nSELECT 1",
+            "/* ROLLBACK */ UPDATE t SET x = 1",
+            "",
+            "--",
+            "/* open",
+            "beginning",
+        ] {
+            assert!(no_control(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn names_are_quoted_part_by_part_and_only_once() {
+        let rows = [
+            ("customers", "\"customers\""),
+            ("sales.Customers", "\"sales\".\"Customers\""),
+            ("\"a.b\".c", "\"a.b\".\"c\""),
+            ("\"a\"\"b\"", "\"a\"\"b\""),
+            ("a; DROP TABLE b", "\"a; DROP TABLE b\""),
+            ("a\"b", "\"a\"\"b\""),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(quoted(name), expected, "{name}");
+        }
+    }
+}

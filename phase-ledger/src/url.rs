@@ -1,0 +1,197 @@
+//! `DatabaseUrl`: where a database is and with which password. Whoever prints it sees no password.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::text::percent_decoded;
+
+/// Where a database is: `postgres://user:password@host/database?sslmode=...` or `sqlite:///path/to/file.db`.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    target: Target,
+}
+
+/// The same, taken apart.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Postgres(Box<PgConnectOptions>),
+    Sqlite(PathBuf),
+}
+
+/// The engines that can hold a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LedgerEngine {
+    /// PostgreSQL.
+    Postgres,
+    /// SQLite.
+    Sqlite,
+}
+
+impl LedgerEngine {
+    /// Every engine.
+    pub const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
+
+    /// The word used in files and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+/// The text is no address of a database. No variant holds any part of a text that may be a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadDatabaseUrl {
+    /// No known scheme.
+    #[error("this is no database URL; write postgres://user:password@host/database or sqlite:///path/to/file.db")]
+    Scheme,
+    /// An engine that has no ledger yet.
+    #[error("there is no ledger for {engine} yet: support for it follows; use postgres or sqlite")]
+    NotYet {
+        /// The engine.
+        engine: &'static str,
+    },
+    /// It cannot be taken apart.
+    #[error("the database URL cannot be read; percent-encode every / ? # @ : and % in its user and password")]
+    Unreadable,
+    /// A parameter that nothing reads.
+    #[error("the database URL has a parameter `{name}` that nothing reads; remove it")]
+    Parameter {
+        /// Its name, cut to 40 characters.
+        name: String,
+    },
+    /// A parameter whose value cannot be used.
+    #[error("the database URL has a parameter `{name}` with a value that cannot be used")]
+    Value {
+        /// Its name.
+        name: String,
+    },
+    /// An SQLite database that is no file.
+    #[error("an SQLite URL names one file: sqlite:///path/to/file.db")]
+    NoFile,
+}
+
+/// Read by the driver.
+const KNOWN: [&str; 13] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "host",
+    "hostaddr",
+    "port",
+    "options",
+];
+/// What other drivers read and what Phasegate decides itself.
+const IGNORED: [&str; 9] = [
+    "application_name",
+    "fallback_application_name",
+    "connect_timeout",
+    "target_session_attrs",
+    "channel_binding",
+    "gssencmode",
+    "keepalives",
+    "keepalives_idle",
+    "statement-cache-capacity",
+];
+
+impl DatabaseUrl {
+    /// The engine.
+    pub fn engine(&self) -> LedgerEngine {
+        match self.target {
+            Target::Postgres(_) => LedgerEngine::Postgres,
+            Target::Sqlite(_) => LedgerEngine::Sqlite,
+        }
+    }
+
+    pub(crate) const fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = BadDatabaseUrl;
+
+    fn from_str(text: &str) -> Result<Self, BadDatabaseUrl> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once(':').ok_or(BadDatabaseUrl::Scheme)?;
+        let target = match scheme {
+            "postgres" | "postgresql" => Target::Postgres(Box::new(postgres(rest)?)),
+            "sqlite" => Target::Sqlite(sqlite(rest)?),
+            "mysql" => return Err(BadDatabaseUrl::NotYet { engine: "mysql" }),
+            "mariadb" => return Err(BadDatabaseUrl::NotYet { engine: "mariadb" }),
+            _ => return Err(BadDatabaseUrl::Scheme),
+        };
+        Ok(Self { target })
+    }
+}
+
+fn postgres(rest: &str) -> Result<PgConnectOptions, BadDatabaseUrl> {
+    let rest = rest.strip_prefix("//").ok_or(BadDatabaseUrl::Scheme)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    // A password with an unencoded / ? or # would end the authority early and turn up in messages as a host or a name.
+    if tail.contains(['@', '#']) || authority.matches('@').count() > 1 {
+        return Err(BadDatabaseUrl::Unreadable);
+    }
+    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    let mut kept = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let known = KNOWN.contains(&name) || matches!(name, "user" | "password" | "dbname");
+        if known {
+            let single = format!("postgres://localhost/?{name}={value}");
+            if single.parse::<PgConnectOptions>().is_err() {
+                return Err(BadDatabaseUrl::Value { name: name.to_owned() });
+            }
+            kept.push(pair);
+        } else if !IGNORED.contains(&name) {
+            return Err(BadDatabaseUrl::Parameter { name: name.chars().take(40).collect() });
+        }
+    }
+    format!("postgres://{authority}{path}?{}", kept.join("&"))
+        .parse::<PgConnectOptions>()
+        .map_err(|_| BadDatabaseUrl::Unreadable)
+}
+
+fn sqlite(rest: &str) -> Result<PathBuf, BadDatabaseUrl> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if let Some((_, query)) = path.split_once('?') {
+        return Err(BadDatabaseUrl::Parameter { name: query.chars().take_while(|c| *c != '=').take(40).collect() });
+    }
+    let path =
+        percent_decoded(path).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(BadDatabaseUrl::Unreadable)?;
+    if path.is_empty() || path.ends_with('/') || path.contains(":memory:") || path.contains('\0') {
+        return Err(BadDatabaseUrl::NoFile);
+    }
+    Ok(PathBuf::from(path))
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Target::Postgres(options) => {
+                let (host, port) = (options.get_host(), options.get_port());
+                let database = options.get_database().unwrap_or_else(|| options.get_username());
+                write!(f, "postgres://{host}:{port}/{database}")
+            }
+            Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests;

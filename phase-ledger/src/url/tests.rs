@@ -1,0 +1,58 @@
+use super::*;
+
+#[test]
+fn an_address_is_shown_without_its_password() {
+    let rows = [
+        ("postgres://anna:s3cret@db.example:6432/shop?sslmode=require", "postgres://db.example:6432/shop"),
+        ("postgresql://anna:s3cret@db.example/shop", "postgres://db.example:5432/shop"),
+        ("postgres://anna:s3%2Fcret%40@db/shop?password=s3cret", "postgres://db:5432/shop"),
+        ("postgres://anna:s3cret@db/shop?connect_timeout=3&channel_binding=require", "postgres://db:5432/shop"),
+        ("sqlite:///var/lib/shop.db", "sqlite:///var/lib/shop.db"),
+        ("sqlite://shop%20one.db", "sqlite://shop one.db"),
+    ];
+    for (text, shown) in rows {
+        let url: DatabaseUrl = text.parse().unwrap();
+        assert_eq!(url.to_string(), shown, "{text}");
+        assert_eq!(format!("{url:?}"), format!("DatabaseUrl({shown})"), "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_address_is_refused_and_not_repeated() {
+    let rows = [
+        ("s3cret", BadDatabaseUrl::Scheme),
+        ("s3cret://host/db", BadDatabaseUrl::Scheme),
+        ("postgres:s3cret", BadDatabaseUrl::Scheme),
+        ("mysql://u:s3cret@host/db", BadDatabaseUrl::NotYet { engine: "mysql" }),
+        ("mariadb://u:s3cret@host/db", BadDatabaseUrl::NotYet { engine: "mariadb" }),
+        // Characters that stand for something else in an address, unencoded in the password.
+        ("postgres://u:12/s3cret@host/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u:12?s3cret@host/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u:12#s3cret@host/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u:12#s3cret", BadDatabaseUrl::Unreadable),
+        ("postgres://u:12@s3cret@host/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u:s3cret/@host/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u:s3cret@host:port/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u:%ff@host/db", BadDatabaseUrl::Unreadable),
+        ("postgres://u@host/db?sslmod=s3cret", BadDatabaseUrl::Parameter { name: "sslmod".to_owned() }),
+        ("postgres://u@host/db?sslmode=s3cret", BadDatabaseUrl::Value { name: "sslmode".to_owned() }),
+        ("postgres://u@host/db?port=s3cret", BadDatabaseUrl::Value { name: "port".to_owned() }),
+        ("sqlite::memory:", BadDatabaseUrl::NoFile),
+        ("sqlite://", BadDatabaseUrl::NoFile),
+        ("sqlite:///dir/", BadDatabaseUrl::NoFile),
+        ("sqlite:///a.db?mode=rwc", BadDatabaseUrl::Parameter { name: "mode".to_owned() }),
+        ("sqlite:///%zz.db", BadDatabaseUrl::Unreadable),
+    ];
+    for (text, expected) in rows {
+        let found = text.parse::<DatabaseUrl>().unwrap_err();
+        assert_eq!(found, expected, "{text}");
+        assert!(!found.to_string().contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn every_engine_has_a_word_of_its_own() {
+    assert_eq!(LedgerEngine::ALL.map(LedgerEngine::as_str), ["postgres", "sqlite"]);
+    assert_eq!("sqlite:///a".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Sqlite);
+    assert_eq!("postgres://a".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Postgres);
+}
