@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Moves a database through the phases that Git asks for; the library behind the binary `phasegate`.
+//!
+//! The only code of this project that ever changes a database. Which move is allowed it asks of `schema_phases`; what a
+//! move does it asks of `schema_changes`; where the database stands it reads from and writes to `phase_ledger`. It adds
+//! what those refuse to know: locks, ranges, retries, signals, Kubernetes.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::wildcard_enum_match_arm,
+        reason = "a failed test should panic"
+    )
+)]
+
+mod backfill;
+mod catalog;
+mod clock;
+mod exit;
+mod halt;
+pub mod live;
+mod lock;
+mod loss;
+mod moves;
+mod patience;
+mod protocol;
+pub mod report;
+mod run;
+mod signals;
+mod steps;
+mod sync_check;
+mod verify;
+mod wanted;
+
+pub use clock::Clock;
+pub use exit::Exit;
+pub use loss::Counted;
+pub use moves::{CannotMove, Declared, Moves};
+pub use run::{Connect, Ports, Settings, WhenHeld, run};
+pub use signals::{Stop, StopSender, on_signals};
+pub use wanted::{OwnPlan, WantedPlan};

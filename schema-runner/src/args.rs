@@ -1,0 +1,261 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Moves a database through the schema phases that Git asks for, and says whether a version of an app may meet it.
+#[derive(Debug, Parser)]
+#[command(name = "phasegate", version, propagate_version = true, max_term_width = 110, after_long_help = TOP_EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// A file that holds the database's URL: postgres://user:password@host/database or sqlite:///path/to/file.db.
+    ///
+    /// Takes precedence over PHASEGATE_DATABASE_URL. There is no argument for the URL itself: arguments are visible to
+    /// every user of the machine.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// The database's URL, from the environment only.
+    #[arg(long, global = true, hide = true, env = "PHASEGATE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// What to log to standard error, as `tracing` filters write it: `info`, `schema_runner=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "PHASEGATE_LOG", default_value = "warn")]
+    pub log: String,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  Where does the database stand?
+    PHASEGATE_DATABASE_URL=sqlite:///tmp/customers.db phasegate status
+
+  What would be done, with its SQL, locks, rows and losses? (Changes nothing.)
+    phasegate --database-url-file url plan --plan .
+
+  Do it, on a laptop; live.yaml says which versions of the app run:
+    phasegate --database-url-file url run --plan . --live live.yaml
+
+  May this version be let in?
+    phasegate --database-url-file url check --database customers --supports split-full-name --wait 10m
+
+Exit codes of `run`: 0 done, blocked or superseded; 75 try again; 78 it never will.
+Exit codes of `check`: 0 proceed; 3 wait; 4 refuse; 5 undecided.
+All commands: 64 the command line is wrong; 75 the database is out of reach; 78 the plan or the ledger is wrong.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take the database to the phases that Git asks for.
+    Run(RunArgs),
+    /// Show what `run` would do, and change nothing.
+    Plan(PlanArgs),
+    /// Show where the changes of the database stand.
+    Status(StatusArgs),
+    /// Ask the gate's question by hand, or from an init container: may this version be let in?
+    Check(CheckArgs),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[value(alias = "text")]
+    Table,
+    /// For programs; `run` prints one object a line.
+    Json,
+}
+
+/// `phasegate run`.
+#[derive(Debug, Args)]
+#[command(after_long_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// The directory with phasegate.yaml and changes/.
+    #[arg(long, value_name = "DIR")]
+    pub plan: PathBuf,
+
+    #[command(flatten)]
+    /// Where the live versions are seen.
+    pub live: LiveArgs,
+
+    /// Leave with 0 when another runner is at work, instead of waiting for it: for a CronJob.
+    #[arg(long)]
+    pub if_free: bool,
+
+    /// For how long the locks of one short transaction are tried before the move is put off.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub lock_patience: std::time::Duration,
+
+    /// For how long a database that is away is tried again before leaving with 75.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub retry_for: std::time::Duration,
+
+    /// How long one batch of a backfill aims to take: a writer that meets it waits that long.
+    #[arg(long, value_name = "DURATION", default_value = "35ms", value_parser = duration)]
+    pub batch: std::time::Duration,
+
+    /// How to print what happens.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  On a laptop, with the live versions in a file:
+    phasegate run --plan . --live live.yaml
+    where live.yaml is, for example:
+      - {name: v1}                                # built for the old shape of everything
+      - {name: v2, supports: split-full-name}     # built for the new shape of that change
+
+  In a Job: the live versions are read from the API, the wanted plan from the ConfigMap phasegate-<database>:
+    phasegate run --plan /etc/phasegate/plan --kubernetes --namespace shop
+
+  With neither, only moves that harm no conceivable version are made:
+    phasegate run --plan .
+
+Exit codes:
+  0   done; or blocked (the next run tries again); or superseded by a newer plan
+  75  try again: the database or the API was away, a table stayed locked, or SIGTERM came
+  78  it never will, until somebody changes something: a bad plan, an applied change edited, rows that disagree";
+
+/// Where the live versions are seen.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// A YAML file that states the live versions: a list of {name, supports}. Read anew at each look.
+    #[arg(long, value_name = "FILE", conflicts_with = "kubernetes")]
+    pub live: Option<PathBuf>,
+
+    /// Read the live versions and the wanted plan from the Kubernetes API (in-cluster, or by KUBECONFIG).
+    #[arg(long)]
+    pub kubernetes: bool,
+
+    /// The namespace of the Database.
+    #[arg(long, value_name = "NS", env = "PHASEGATE_NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
+/// `phasegate plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The directory with phasegate.yaml and changes/.
+    #[arg(long, value_name = "DIR")]
+    pub plan: PathBuf,
+
+    #[command(flatten)]
+    /// Where the live versions are seen.
+    pub live: LiveArgs,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `phasegate status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `phasegate check`.
+#[derive(Debug, Args)]
+#[command(after_long_help = CHECK_EXAMPLES)]
+pub struct CheckArgs {
+    /// The name of the Database.
+    #[arg(long, value_name = "NAME")]
+    pub database: String,
+
+    /// What the version supports, in the grammar of the annotation supports.phasegate.dev/<database>; empty for one
+    /// that was built for the old shape of everything.
+    #[arg(long, value_name = "LIST", env = "PHASEGATE_SUPPORTS", default_value = "", hide_default_value = true)]
+    pub supports: String,
+
+    /// Ask again until the answer is yes; with a duration, for at most that long.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "forever")]
+    pub wait: Option<String>,
+
+    /// Pass on Undecided when another pod of the same template is Ready at that moment, so that a database outage cannot
+    /// stop a scale-up. Needs POD_NAME and PHASEGATE_NAMESPACE from the downward API, and the right to list pods.
+    #[arg(long)]
+    pub pod_aware: bool,
+
+    /// This pod, from the downward API.
+    #[arg(long, hide = true, env = "POD_NAME")]
+    pub pod_name: Option<String>,
+
+    /// The pod's namespace.
+    #[arg(long, value_name = "NS", env = "PHASEGATE_NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  By hand:
+    phasegate check --database customers --supports split-full-name
+
+  As an init container of any workload:
+    command: [phasegate, check, --database, customers, --supports, split-full-name, --wait, --pod-aware]
+    env: PHASEGATE_DATABASE_URL from the gate's Secret; POD_NAME and PHASEGATE_NAMESPACE from the downward API
+
+Exit codes:
+  0   proceed (or, with --pod-aware, undecided while another pod of the same template is Ready)
+  3   wait: not yet true
+  4   refuse: it can never come true
+  5   undecided: a fact that is needed is missing, for example the database is out of reach
+  75  SIGTERM came while waiting";
+
+/// `500ms`, `30s`, `10m`, `2h`.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    let unit = text.strip_prefix(digits.as_str()).unwrap_or_default();
+    let number: u64 = digits.parse().map_err(|_| "write a number and a unit: 500ms, 30s, 10m, 2h".to_owned())?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("the unit must be ms, s, m or h".to_owned()),
+    };
+    Ok(std::time::Duration::from_millis(number.saturating_mul(millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_or_refused() {
+        assert_eq!(duration("500ms"), Ok(std::time::Duration::from_millis(500)));
+        assert_eq!(duration("2h"), Ok(std::time::Duration::from_secs(7_200)));
+        for bad in ["", "s", "5", "-5s", "5 s", "1d", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn help_never_shows_the_value_of_the_url() {
+        let mut command = Cli::command();
+        let help = command.render_long_help().to_string();
+        assert!(!help.contains("env: PHASEGATE_DATABASE_URL="), "{help}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a move, or the whole run, did not go on; and what that means for the others.
+
+use phase_ledger::{ReadError, WriteError};
+use schema_phases::{ChangeName, Missing, PlanDigest};
+
+use crate::exit::Exit;
+
+/// Why a move was not made, or not finished.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Live versions, the order of the changes or a loss forbid it. The intent was withdrawn.
+    Blocked(Vec<String>),
+    /// A fact is missing that may be there next time.
+    Undecided(Missing),
+    /// Git wants another plan.
+    Superseded(PlanDigest),
+    /// Somebody asked this process to leave.
+    Stopped,
+    /// This change cannot go on, and the others can.
+    Failed(MoveError),
+    /// The connection, the lock or the generation is gone: begin anew.
+    Lost(String),
+}
+
+/// Why one change cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MoveError {
+    /// The change refuses the tables it finds.
+    #[error("it cannot be done on this database: {why}")]
+    Refused {
+        /// What stands in the way, and the remedy.
+        why: String,
+    },
+    /// Rows disagree that must agree.
+    #[error("{count} rows disagree, where it must hold that {what}; mend these rows, then run again. They are counted by: {query}")]
+    Disagree {
+        /// What must hold.
+        what: String,
+        /// How many rows.
+        count: u64,
+        /// The query that counts them.
+        query: String,
+    },
+    /// What keeps the shapes equal is missing, disabled or altered.
+    #[error("{object} on {table} {why}; writes may have gone unsynced: put it back as it was, and the verification will count what it missed")]
+    SyncBroken {
+        /// The object.
+        object: String,
+        /// The table it belongs to.
+        table: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A table could not be locked for long enough.
+    #[error("{why}, and this went on for {seconds} s")]
+    Busy {
+        /// What could not be locked, and who holds it.
+        why: String,
+        /// How long it was tried.
+        seconds: u64,
+    },
+    /// A query did not return one number.
+    #[error("the query must return one number: {query}")]
+    NotANumber {
+        /// The query.
+        query: String,
+    },
+    /// The steps done do not belong to the steps there are.
+    #[error("the ledger knows of step {done} of a move that has {steps} steps; it was begun by another version of Phasegate: finish it with that one")]
+    OtherSteps {
+        /// The step in the ledger.
+        done: u32,
+        /// How many there are.
+        steps: usize,
+    },
+    /// It was edited after it was applied.
+    #[error("`{file}` was edited after `{change}` was applied (it is {span}); put it back as it was and write a new change instead")]
+    Edited {
+        /// The change.
+        change: ChangeName,
+        /// Its file.
+        file: String,
+        /// Where it stands.
+        span: String,
+    },
+    /// It vanished in the middle of a move.
+    #[error("its file vanished from Git while it was {span}; restore the file, so that the move can be finished")]
+    VanishedActing {
+        /// Where it stands.
+        span: String,
+    },
+    /// The database refused.
+    #[error("{why}")]
+    Database {
+        /// What it said.
+        why: String,
+    },
+}
+
+impl MoveError {
+    /// Whether it may pass by itself.
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Busy { .. } => Exit::TryAgain,
+            Self::Refused { .. }
+            | Self::Disagree { .. }
+            | Self::SyncBroken { .. }
+            | Self::NotANumber { .. }
+            | Self::OtherSteps { .. }
+            | Self::Edited { .. }
+            | Self::VanishedActing { .. }
+            | Self::Database { .. } => Exit::Never,
+        }
+    }
+}
+
+impl From<MoveError> for Halt {
+    fn from(cause: MoveError) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+impl From<WriteError> for Halt {
+    fn from(cause: WriteError) -> Self {
+        match &cause {
+            WriteError::Refused { .. } => Self::Failed(MoveError::Database { why: chain(&cause) }),
+            WriteError::Fenced { .. }
+            | WriteError::LockNotAvailable { .. }
+            | WriteError::Conflict { .. }
+            | WriteError::Transient { .. } => Self::Lost(chain(&cause)),
+            WriteError::Read(_) => match cause {
+                WriteError::Read(read) => Self::from(read),
+                other => Self::Lost(chain(&other)),
+            },
+        }
+    }
+}
+
+impl From<ReadError> for Halt {
+    fn from(cause: ReadError) -> Self {
+        if cause.is_transient() {
+            Self::Lost(chain(&cause))
+        } else {
+            Self::Failed(MoveError::Database { why: chain(&cause) })
+        }
+    }
+}
+
+/// The error and all its causes, joined once, where it is reported.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let next = cause.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = cause.source();
+    }
+    text
+}

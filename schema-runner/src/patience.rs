@@ -1,0 +1,90 @@
+//! How long a statement may wait for a lock, and for how long it is tried again.
+//!
+//! The lock timeout is the application's stall: a waiting ALTER blocks every statement behind it. So the first try does
+//! not wait at all, the next ones wait 20, 50, 100 and at most 200 ms, and the pauses between them let the queue pass.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::clock::jittered;
+
+const TIMEOUTS: [u64; 5] = [0, 20, 50, 100, 200];
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// So many tries may fail without anybody being told.
+const QUIET_TRIES: u32 = 5;
+
+/// The tries for one lock.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    began: Instant,
+    bound: Duration,
+    tries: u32,
+    told: Option<Instant>,
+}
+
+impl Patience {
+    /// No try yet, and `bound` in all.
+    pub(crate) fn new(bound: Duration) -> Self {
+        Self { began: Instant::now(), bound, tries: 0, told: None }
+    }
+
+    /// How long the next try may wait; zero means not at all.
+    pub(crate) fn timeout(&self) -> Duration {
+        let index = usize::try_from(self.tries).unwrap_or(usize::MAX).min(TIMEOUTS.len() - 1);
+        Duration::from_millis(TIMEOUTS.get(index).copied().unwrap_or(200))
+    }
+
+    /// A try failed: how long to pause before the next one; `None` when the time is over.
+    pub(crate) fn pause(&mut self) -> Option<Duration> {
+        self.tries += 1;
+        let doubled = SHORTEST_PAUSE.saturating_mul(1 << self.tries.min(8).saturating_sub(1));
+        (self.waited() < self.bound).then(|| jittered(doubled.min(LONGEST_PAUSE)))
+    }
+
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    pub(crate) fn waited(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(crate) fn is_worth_telling(&mut self) -> bool {
+        let worth = self.tries >= QUIET_TRIES && self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        if worth {
+            self.told = Some(Instant::now());
+        }
+        worth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_try_does_not_wait_and_no_try_stalls_an_application_for_more_than_200_ms() {
+        let mut patience = Patience::new(Duration::from_secs(3));
+        let mut timeouts = Vec::new();
+        for _ in 0..7 {
+            timeouts.push(patience.timeout().as_millis());
+            patience.pause().unwrap();
+        }
+        assert_eq!(timeouts, [0, 20, 50, 100, 200, 200, 200]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_after_its_bound_and_pauses_between_50_ms_and_one_and_a_half_seconds() {
+        let mut patience = Patience::new(Duration::from_secs(3));
+        let mut tries = 0;
+        while let Some(pause) = patience.pause() {
+            assert!((50..=1_500).contains(&pause.as_millis()), "{pause:?}");
+            tokio::time::sleep(pause).await;
+            tries += 1;
+        }
+        assert!((4..=10).contains(&tries), "{tries}");
+    }
+}

@@ -1,0 +1,108 @@
+//! One line an event: text for Job logs, JSON for programs.
+
+use std::{
+    io::Write,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Event, Report};
+
+/// How often a line of progress is worth a line in a log.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+struct Out<W> {
+    writer: W,
+    last_progress: Option<Instant>,
+}
+
+impl<W: Write> Out<W> {
+    /// A broken pipe must not end a migration, so what cannot be written is dropped.
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.writer, "{line}").and_then(|()| self.writer.flush());
+    }
+
+    fn is_too_soon(&mut self, event: &Event) -> bool {
+        if !matches!(event, Event::Progress { backfill, .. } if backfill.percent() < 100) {
+            self.last_progress = None;
+            return false;
+        }
+        let soon = self.last_progress.is_some_and(|last| last.elapsed() < PROGRESS_EVERY);
+        if !soon {
+            self.last_progress = Some(Instant::now());
+        }
+        soon
+    }
+}
+
+/// Text, one line an event.
+pub struct Lines<W>(Mutex<Out<W>>);
+
+impl<W: Write + Send> Lines<W> {
+    /// Lines to `writer`.
+    pub fn new(writer: W) -> Self {
+        Self(Mutex::new(Out { writer, last_progress: None }))
+    }
+}
+
+impl<W: Write + Send> Report for Lines<W> {
+    fn tell(&self, event: &Event) {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !out.is_too_soon(event) {
+            out.line(&event.to_string());
+        }
+    }
+}
+
+/// JSON, one object an event and line.
+pub struct JsonLines<W>(Mutex<Out<W>>);
+
+impl<W: Write + Send> JsonLines<W> {
+    /// Lines to `writer`.
+    pub fn new(writer: W) -> Self {
+        Self(Mutex::new(Out { writer, last_progress: None }))
+    }
+}
+
+impl<W: Write + Send> Report for JsonLines<W> {
+    fn tell(&self, event: &Event) {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !out.is_too_soon(event) {
+            out.line(&event.to_json().to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schema_phases::{Move, SchemaPhase};
+
+    use super::*;
+    use crate::report::BackfillView;
+
+    fn progress(rows_done: u64) -> Event {
+        Event::Progress {
+            change: "split".parse().unwrap(),
+            step: Move::new(SchemaPhase::Synced, SchemaPhase::Migrated).unwrap(),
+            backfill: BackfillView { table: "t".into(), rows_done, rows_total: 100, rows_per_second: 0 },
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_told_at_once_then_every_two_seconds_and_at_the_end() {
+        let mut bytes = Vec::new();
+        let lines = Lines::new(&mut bytes);
+        lines.tell(&progress(1));
+        lines.tell(&progress(2));
+        tokio::time::advance(PROGRESS_EVERY).await;
+        lines.tell(&progress(3));
+        lines.tell(&progress(4));
+        lines.tell(&progress(100));
+        drop(lines);
+        let text = String::from_utf8(bytes).unwrap();
+        let percents: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
+        assert_eq!(percents, ["1", "3", "100"]);
+    }
+}

@@ -1,0 +1,227 @@
+//! What happens during a run, as values, and who is told.
+//!
+//! Every event has one line for people and one JSON object for programs. Neither ever holds a credential: nothing here
+//! is made from a URL.
+
+mod bars;
+mod format;
+mod lines;
+
+use std::{sync::Mutex, time::Duration};
+
+use schema_phases::{ChangeName, Move, PhaseWindow, PlanDigest, SchemaPhase, Span};
+
+pub use bars::Bars;
+pub(crate) use format::{count, duration};
+pub use lines::{JsonLines, Lines};
+
+use crate::exit::Exit;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The run begins.
+    Begun {
+        /// The database's name.
+        database: String,
+        /// How many changes Git declares.
+        changes: usize,
+        /// The plan's digest.
+        plan: PlanDigest,
+    },
+    /// Another runner holds the lock.
+    LockHeld {
+        /// How long this one has waited.
+        waited: Duration,
+    },
+    /// The lock is this runner's.
+    TookOver {
+        /// The new generation.
+        generation: u64,
+    },
+    /// A dead runner's intent was taken back.
+    Withdrawn {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+    },
+    /// A dead runner's move goes on.
+    Resumed {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+    },
+    /// A move begins.
+    Moving {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+    },
+    /// A step of a move is done.
+    StepDone {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// What it did.
+        what: String,
+    },
+    /// A lock could not be had yet.
+    LockWait {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// What could not be locked, and who holds it.
+        why: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// A backfill came further.
+    Progress {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// How far.
+        backfill: BackfillView,
+    },
+    /// A move is finished.
+    Reached {
+        /// The change.
+        change: ChangeName,
+        /// The phase.
+        phase: SchemaPhase,
+    },
+    /// A move was not made; the next run tries again.
+    Blocked {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// What stands in the way.
+        by: Vec<String>,
+    },
+    /// A move failed.
+    Failed {
+        /// The change.
+        change: ChangeName,
+        /// Why, with the remedy.
+        why: String,
+        /// What that means for the run.
+        exit: Exit,
+    },
+    /// A running version is outside its window.
+    Violation {
+        /// The version.
+        version: String,
+        /// The change.
+        change: ChangeName,
+        /// Where the change is.
+        span: Span,
+        /// What the version needs.
+        window: PhaseWindow,
+    },
+    /// A change past pending is no longer in Git.
+    Vanished {
+        /// The change.
+        change: ChangeName,
+        /// Where it stands.
+        span: Span,
+    },
+    /// A change at pending is no longer in Git, and the ledger forgot it.
+    Forgotten {
+        /// The change.
+        change: ChangeName,
+    },
+    /// Something to know that is none of the above.
+    Notice {
+        /// What.
+        what: String,
+    },
+    /// The run starts over after a failure that may pass.
+    Retrying {
+        /// Why.
+        why: String,
+        /// After which pause.
+        after: Duration,
+    },
+    /// Git wants another plan.
+    Superseded {
+        /// The plan it wants.
+        wanted: PlanDigest,
+    },
+    /// The run is over.
+    Finished {
+        /// How it ends.
+        exit: Exit,
+        /// The database's name.
+        database: String,
+        /// Changes at the phase Git asks for.
+        reached: usize,
+        /// Changes that are blocked.
+        blocked: usize,
+        /// Changes that failed.
+        failed: usize,
+        /// Running versions outside their windows.
+        violations: usize,
+        /// Why it ends early, if it does.
+        because: Option<String>,
+    },
+}
+
+/// A backfill as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackfillView {
+    /// The table.
+    pub table: String,
+    /// Rows looked at.
+    pub rows_done: u64,
+    /// Rows there were.
+    pub rows_total: u64,
+    /// Rows per second; 0 when unknown.
+    pub rows_per_second: u64,
+}
+
+impl BackfillView {
+    /// How far, in percent; never 100 before it is finished, as the total is an estimate.
+    pub fn percent(&self) -> u64 {
+        if self.rows_total == 0 {
+            return if self.rows_done == 0 { 0 } else { 100 };
+        }
+        let percent = self.rows_done.saturating_mul(100) / self.rows_total;
+        if self.rows_done >= self.rows_total { 100 } else { percent.min(99) }
+    }
+
+    /// The time it still needs at this rate.
+    pub fn remaining(&self) -> Option<Duration> {
+        let left = self.rows_total.saturating_sub(self.rows_done);
+        (self.rows_per_second > 0).then(|| Duration::from_secs(left / self.rows_per_second))
+    }
+}
+
+/// Is told what happens.
+pub trait Report: Send + Sync {
+    /// Something happened.
+    fn tell(&self, event: &Event);
+}
+
+/// Keeps what it is told: for tests.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Vec<Event>>);
+
+impl Kept {
+    /// Everything so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+impl Report for Kept {
+    fn tell(&self, event: &Event) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event.clone());
+    }
+}

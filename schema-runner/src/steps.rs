@@ -1,0 +1,186 @@
+//! The steps of a move, one after the other, each remembered in the ledger when it is done.
+
+use phase_ledger::{Record, Transaction, WriteError};
+use schema_changes::Step;
+use schema_phases::SchemaPhase;
+
+use crate::{
+    halt::{Halt, MoveError},
+    moves::plain,
+    patience::Patience,
+    protocol::{Attempt, Hand},
+    report::Event,
+};
+
+/// A look at the live versions that is older than this is taken again before the schema is first touched: locks may
+/// have been waited for in between.
+const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl Attempt<'_> {
+    /// Carries out what is not done yet.
+    pub(crate) async fn carry_out(&mut self, hand: &mut Hand<'_>, script: &[Step]) -> Result<(), Halt> {
+        for (index, step) in (0_u32..).zip(script) {
+            if hand.done.contains(&index) {
+                continue;
+            }
+            if self.stop.is_set() {
+                return Err(Halt::Stopped);
+            }
+            match step {
+                Step::Transaction { what, tables, statements } => {
+                    self.before_touching(hand).await?;
+                    let transaction = Transaction {
+                        lock_tables: tables.clone(),
+                        work: statements.iter().map(|sql| plain(sql)).collect(),
+                        ..Transaction::default()
+                    };
+                    self.touch(hand, transaction, index).await?;
+                    self.done(hand, index, what.clone());
+                }
+                Step::Alone { what, statement } => {
+                    self.before_touching(hand).await?;
+                    self.begin_acting(hand).await?;
+                    self.alone(hand, statement).await?;
+                    self.record(vec![Record::Done(hand.change.profile.name.clone(), index)]).await?;
+                    self.done(hand, index, what.clone());
+                }
+                Step::Backfill(backfill) => {
+                    self.begin_acting(hand).await?;
+                    let earlier = script.iter().take(index as usize).any(|step| matches!(step, Step::Backfill(_)));
+                    let filled = self.fill(hand, backfill, index, earlier).await?;
+                    self.done(hand, index, filled);
+                }
+                Step::Verify(verification) => {
+                    self.begin_acting(hand).await?;
+                    self.check_sync(hand.change).await?;
+                    let found = self.verify(hand.change, verification).await?;
+                    self.record(vec![Record::Done(hand.change.profile.name.clone(), index)]).await?;
+                    self.done(hand, index, found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&self, hand: &mut Hand<'_>, index: u32, what: String) {
+        hand.done.insert(index);
+        self.report(Event::StepDone { change: hand.change.profile.name.clone(), step: hand.step, what });
+    }
+
+    /// Before each statement that cannot be taken back: a newer plan must not find it done.
+    async fn before_touching(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        let loses = !hand.step.is_forward() || hand.step.to() == SchemaPhase::Contracted;
+        if loses {
+            self.still_wanted().await?;
+            if !hand.acting {
+                self.accept_loss(hand.change, hand.step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes that the schema is about to be touched, where that cannot be part of the statement itself.
+    async fn begin_acting(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        if !hand.acting {
+            self.record(vec![Record::Act(hand.change.profile.name.clone(), hand.step)]).await?;
+            hand.acting = true;
+        }
+        Ok(())
+    }
+
+    /// One short transaction under locks that are never waited for long, together with what the ledger says of it.
+    async fn touch(&mut self, hand: &mut Hand<'_>, mut transaction: Transaction, index: u32) -> Result<(), Halt> {
+        let name = hand.change.profile.name.clone();
+        if !hand.acting {
+            transaction.records.push(Record::Act(name.clone(), hand.step));
+        }
+        transaction.records.push(Record::Done(name, index));
+        let mut patience = Patience::new(self.settings.lock_patience);
+        loop {
+            if !hand.acting && hand.looked.elapsed() > LOOK_AGAIN_AFTER {
+                self.look_again(hand).await?;
+            }
+            transaction.lock_timeout = patience.timeout();
+            match self.session.commit(self.generation, &transaction).await {
+                Ok(_) => {
+                    hand.acting = true;
+                    self.progress();
+                    return Ok(());
+                }
+                Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
+            }
+        }
+    }
+
+    /// One statement that cannot be in a transaction, on the connection that holds the lock.
+    async fn alone(&mut self, hand: &mut Hand<'_>, statement: &str) -> Result<(), Halt> {
+        let statement = plain(statement);
+        let mut patience = Patience::new(self.settings.lock_patience);
+        loop {
+            match self.session.run_alone(self.generation, &statement, patience.timeout()).await {
+                Ok(()) => {
+                    self.progress();
+                    return Ok(());
+                }
+                Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
+            }
+        }
+    }
+
+    /// Sleeps before the next try for a lock; gives up when the time is over, or when waiting is of no use.
+    pub(crate) async fn be_patient(
+        &mut self,
+        hand: &Hand<'_>,
+        patience: &mut Patience,
+        cause: WriteError,
+    ) -> Result<(), Halt> {
+        let why = match &cause {
+            WriteError::LockNotAvailable { .. } => crate::halt::chain(&cause),
+            // A deadlock passes; a lost connection does not come back on this session.
+            WriteError::Transient { .. } => {
+                let why = crate::halt::chain(&cause);
+                self.session.heartbeat().await?;
+                why
+            }
+            WriteError::Fenced { .. }
+            | WriteError::Conflict { .. }
+            | WriteError::Refused { .. }
+            | WriteError::Read(_) => return Err(cause.into()),
+        };
+        if self.stop.is_set() {
+            return Err(Halt::Stopped);
+        }
+        let Some(pause) = patience.pause() else {
+            return Err(MoveError::Busy { why, seconds: patience.waited().as_secs() }.into());
+        };
+        if patience.is_worth_telling() {
+            self.report(Event::LockWait {
+                change: hand.change.profile.name.clone(),
+                step: hand.step,
+                why,
+                tries: patience.tries(),
+            });
+        }
+        self.stop.sleep(pause).await;
+        Ok(())
+    }
+
+    /// A transaction of ledger records only, tried until the ledger's rows are free.
+    pub(crate) async fn patiently(&mut self, transaction: &Transaction) -> Result<(), Halt> {
+        let mut patience = Patience::new(self.settings.lock_patience);
+        loop {
+            match self.session.commit(self.generation, transaction).await {
+                Ok(_) => {
+                    self.progress();
+                    return Ok(());
+                }
+                Err(cause @ WriteError::LockNotAvailable { .. }) => match patience.pause() {
+                    // Not cut short by a signal: what this writes is what makes leaving safe.
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(cause.into()),
+                },
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+    }
+}
