@@ -30,3 +30,8 @@ pub use gob::value::{InterfaceValue, StructValue, Value};
 pub use handshake::{Handshake, HandshakeError, socket_directory};
 pub use limits::Limits;
 pub use serve::{Call, Ended, Reply, ServeConfig, ServeError, Service, serve, serve_connection};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -334,9 +334,9 @@ fn limits_hold_for_types_fields_and_memory() {
     };
     let encoded = |schema: &Schema, value: Value| encode_all(&mut TypeIds::starting_at(64), &[(schema.clone(), value)]);
     let empty = Value::record("S", []);
-    let limit = |limits: Limits, bytes: &[u8]| match one_error(limits, bytes).0 {
-        DecodeError::LimitExceeded { what, .. } => what,
-        other => panic!("{other}"),
+    let limit = |limits: Limits, bytes: &[u8]| {
+        let error = one_error(limits, bytes).0;
+        if let DecodeError::LimitExceeded { what, .. } = error { what } else { panic!("{error}") }
     };
     let default = Limits::default();
     assert_eq!(limit(default, &encoded(&schema(1025), empty.clone())), "fields of one struct");

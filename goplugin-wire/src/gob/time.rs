@@ -48,7 +48,7 @@ mod tests {
         odd[9] = 0xFF; // four billion nanoseconds
         assert_eq!(go_time(&odd), None);
         let mut early = go_time_bytes(0, 0);
-        early[1] = 0x80; // before the beginning of i64
+        early[1..9].copy_from_slice(&i64::MIN.to_be_bytes()); // 1970 is not within reach
         assert_eq!(go_time(&early), None);
     }
 }
