@@ -16,6 +16,15 @@
     )
 )]
 
+pub mod args;
+mod chain;
+pub mod config;
+pub mod front;
+pub mod gate;
+pub mod grpc;
+pub mod ports;
+pub mod sources;
 pub mod step;
+mod telemetry;
 pub mod template;
 pub mod wiring;

@@ -1,0 +1,4 @@
+//! Where the gate's facts come from.
+
+pub mod declared;
+pub mod kube;
