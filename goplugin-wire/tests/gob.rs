@@ -356,6 +356,23 @@ fn limits_hold_for_types_fields_and_memory() {
 }
 
 #[test]
+fn a_value_of_a_hundred_kilobytes_in_small_pieces_is_far_from_any_limit() {
+    let labels = |number: usize| pairs([("app", text(&format!("x{number}"))), ("tier", text("web"))]);
+    let schema = StructDef::new("Item")
+        .field("Count", Schema::Int)
+        .field("Labels", Schema::map("map[string]string", Schema::String, Schema::String));
+    let items = (0..5000).map(|number| Value::record("Item", [("Count", Value::Int(1)), ("Labels", labels(number))]));
+    let value = list(items);
+    let bytes = encode_all(&mut TypeIds::starting_at(64), &[(Schema::slice("[]Item", schema), value.clone())]);
+    assert!((100_000..200_000).contains(&bytes.len()), "{}", bytes.len());
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.feed(&bytes);
+    let decoded = decoder.next_value().unwrap().unwrap();
+    assert_eq!(decoded.value, value);
+    assert!(decoded.cost < Limits::default().max_decoded / 10, "{}", decoded.cost);
+}
+
+#[test]
 fn after_a_bad_value_the_stream_goes_on_with_the_next_message() {
     let mut decoder = Decoder::new(Limits::default());
     decoder.feed(&unhex("050c0002fffe040c000179"));

@@ -106,7 +106,6 @@ fn the_largest_messages_of_the_smallest_things() {
         assert!(error.contains("bytes of memory for one value"), "{schema:?}: {error}");
     }
     let decoded = peak() - before;
-    eprintln!("one value: {} MiB above a session", decoded / MIB);
     // 8 MiB as bytes, the same as made here, and 32 MiB decoded into vectors that may double.
     assert!(decoded < 200 * MIB, "{} MiB for one value", decoded / MIB);
 
@@ -144,7 +143,6 @@ fn every_connection_with_a_message_that_is_never_completed() {
         }
     }
     let held = current() - before;
-    eprintln!("session: {} MiB held, {} MiB at most", held / MIB, (peak() - before) / MIB);
     assert!(held > 40 * MIB, "{} MiB: this was to fill every connection", held / MIB);
     assert!(peak() - before < 200 * MIB, "{} MiB for a session", (peak() - before) / MIB);
 }

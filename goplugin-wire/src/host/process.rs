@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::handshake::Handshake;
@@ -94,8 +94,6 @@ pub enum LaunchError {
 pub struct Process {
     child: Child,
     host: Host,
-    /// Kept open: a plugin that writes to a closed stdout would be killed for it.
-    _stdout: BufReader<ChildStdout>,
     line: String,
 }
 
@@ -129,7 +127,9 @@ impl Process {
         }
         let path = socket_in(&line, handshake).ok_or_else(|| LaunchError::WrongLine { line: line.trim().into() })?;
         let host = Host::connect(UnixStream::connect(path).await?, limits);
-        Ok(Self { child, host, _stdout: stdout, line })
+        // Read to its end and thrown away, as go-plugin does: a full pipe would stop the plugin, a closed one kill it.
+        tokio::spawn(async move { tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await });
+        Ok(Self { child, host, line })
     }
 
     /// The connection.
