@@ -1,0 +1,142 @@
+//! What each subcommand does, as one value: what goes to stdout, what to stderr, and the exit code.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::CommandFactory as _;
+
+use crate::{
+    args::{Args, Command, DeclaredKind, Generate, Lint, Matrix, Output, Source},
+    checkout::{self, Checkout, Limits},
+    declared::{Declared, declared},
+    emit, lint, matrix,
+    params::{self, Params},
+    problem::Problem,
+    render::{Namespace, render},
+};
+
+/// What a run said and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// For stdout; empty whenever something is wrong with the declarations and manifests were asked for.
+    pub stdout: Vec<u8>,
+    /// For stderr, which Argo CD shows to users.
+    pub stderr: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+/// Runs one command. Reads the checkout, and writes nothing.
+pub fn execute(args: &Args) -> Outcome {
+    let result = match &args.command {
+        Command::Generate(asked) => generate(asked),
+        Command::Lint(asked) => lint(asked),
+        Command::Matrix(asked) => matrix(asked),
+        Command::Parameters => params::announcement().map(Outcome::done).map_err(|error| unwritable(&error)),
+        Command::Schema(asked) => schema(asked.kind),
+        Command::Completions { shell } => {
+            let mut bytes = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "phasegate-argocd", &mut bytes);
+            Ok(Outcome::done(bytes))
+        }
+    };
+    result.unwrap_or_else(|problems| Outcome::wrong(&problems))
+}
+
+/// Writes what was said, and gives the exit code.
+pub fn report(outcome: &Outcome) -> ExitCode {
+    // A closed stderr has nobody to tell.
+    let _ = io::stderr().write_all(outcome.stderr.as_bytes());
+    match emit::to_stdout(&outcome.stdout) {
+        Ok(()) => ExitCode::from(outcome.code),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "cannot write to stdout: {}", error.kind());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Outcome {
+    fn done(stdout: Vec<u8>) -> Self {
+        Self { stdout, ..Self::default() }
+    }
+
+    fn wrong(problems: &[Problem]) -> Self {
+        let mut stderr = String::new();
+        for problem in problems {
+            let _ = writeln!(stderr, "{problem}");
+        }
+        Self { stdout: Vec::new(), stderr, code: 1 }
+    }
+}
+
+fn generate(asked: &Generate) -> Result<Outcome, Vec<Problem>> {
+    let params = parameters(&asked.source)?;
+    let namespace = Namespace::new(asked.namespace.as_deref()).map_err(|problem| vec![problem])?;
+    let declared = head(&asked.source, &params)?;
+    let objects = render(&declared, &params, &namespace)?;
+    let bytes = emit::manifests(&objects).map_err(|error| unwritable(&error))?;
+    Ok(Outcome::done(bytes))
+}
+
+fn lint(asked: &Lint) -> Result<Outcome, Vec<Problem>> {
+    let params = parameters(&asked.source)?;
+    let findings = match head(&asked.source, &params) {
+        Ok(now) => {
+            let base = base(&asked.source, asked.base.as_deref(), &params)?;
+            lint::lint(&lint::Context { now: &now, base: base.as_ref(), params: &params, wait_seconds: asked.wait })
+        }
+        Err(problems) => problems.into_iter().map(lint::Finding::from_problem).collect(),
+    };
+    let failed = findings.iter().any(|finding| finding.severity == lint::Severity::Error);
+    let stdout = match asked.output {
+        Output::Text => lint::as_text(&findings).into_bytes(),
+        Output::Json => lint::as_json(&findings).map_err(|error| unwritable(&error))?,
+    };
+    Ok(Outcome { stdout, stderr: String::new(), code: u8::from(failed) })
+}
+
+fn matrix(asked: &Matrix) -> Result<Outcome, Vec<Problem>> {
+    let params = parameters(&asked.source)?;
+    let now = head(&asked.source, &params)?;
+    let base = base(&asked.source, asked.base.as_deref(), &params)?;
+    let rows = matrix::rows(&now, base.as_ref());
+    Ok(Outcome::done(match asked.output {
+        Output::Text => matrix::as_text(&rows).into_bytes(),
+        Output::Json => matrix::as_json(&rows).map_err(|error| unwritable(&error))?,
+    }))
+}
+
+fn schema(kind: DeclaredKind) -> Result<Outcome, Vec<Problem>> {
+    let _ = kind;
+    Err(Vec::new())
+}
+
+fn parameters(source: &Source) -> Result<Params, Vec<Problem>> {
+    let mut given = params::from_argo(source.parameters.as_deref().unwrap_or_default())?;
+    params::add_flags(&mut given, &source.set)?;
+    Params::read(&given)
+}
+
+fn head(source: &Source, params: &Params) -> Result<Declared, Vec<Problem>> {
+    let checkout = checkout::read_directory(&source.path, &params.exclude, Limits::USUAL)?;
+    declared(&checkout, params.manifests)
+}
+
+/// What another commit declared; files it had wrong are its own affair, but then nothing can be compared.
+fn base(source: &Source, reference: Option<&str>, params: &Params) -> Result<Option<Declared>, Vec<Problem>> {
+    let Some(reference) = reference else { return Ok(None) };
+    let checkout: Checkout = checkout::git::read_commit(&source.path, reference, &params.exclude, Limits::USUAL)?;
+    let base = declared(&checkout, params.manifests).map_err(|problems| {
+        let at = |problem: Problem| Problem { place: format!("{reference}:{}", problem.place), ..problem };
+        problems.into_iter().map(at).collect::<Vec<_>>()
+    })?;
+    Ok(Some(base))
+}
+
+fn unwritable(error: &serde_json::Error) -> Vec<Problem> {
+    vec![Problem::new("output", format!("cannot write it: {error}"), "report this")]
+}

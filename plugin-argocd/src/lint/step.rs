@@ -1,0 +1,84 @@
+//! The canary step: its name, its place among the steps, and that it is on.
+
+use schema_phases::nearest;
+
+use super::{Context, Finding};
+use crate::manifest::{
+    node::Node,
+    workload::{DATABASE_LABEL, STEP, Version, WorkloadKind},
+};
+
+pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for version in context.now.versions().iter().filter(|version| version.kind == WorkloadKind::Rollout) {
+        let steps = steps(version);
+        findings.extend(steps.iter().filter_map(|step| misnamed_or_off(version, step)));
+        let gates: Vec<usize> = (0..).zip(steps).filter(|(_, step)| is_gate(step)).map(|(index, _)| index).collect();
+        let openings: Vec<usize> = (0..).zip(steps).filter(|(_, step)| opens(step)).map(|(index, _)| index).collect();
+        let (Some(first), Some(last)) = (gates.first(), gates.last()) else { continue };
+        let line = steps.get(*first).map_or(version.line(), |step| step.line);
+        if version.databases().next().is_none() {
+            findings.push(Finding::error(
+                &version.owner.file,
+                line,
+                format!(
+                    "{} has the step {STEP}, and its pods are labelled with no database: it would wait for ever",
+                    version.title()
+                ),
+                format!("add the label {DATABASE_LABEL}<database>: \"\" to the pod template, or remove the step"),
+            ));
+        }
+        if openings.first().is_some_and(|opening| opening < first) {
+            findings.push(Finding::error(
+                &version.owner.file,
+                line,
+                format!("the step {STEP} comes after a step that already starts canary pods"),
+                "make it the first step",
+            ));
+        } else if openings.last().is_some_and(|opening| opening > last) {
+            findings.push(Finding::warning(
+                &version.owner.file,
+                line,
+                format!("no step {STEP} stands after the last weight: a promotion is not asked about again"),
+                "repeat the step at the end of the steps",
+            ));
+        }
+    }
+    findings
+}
+
+/// The canary's steps.
+pub(super) fn steps<'a>(version: &Version<'a>) -> &'a [Node] {
+    version.owner.root.list(&["spec", "strategy", "canary", "steps"])
+}
+
+/// Whether it is our step, and on.
+pub(super) fn is_gate(step: &Node) -> bool {
+    step.text(&["plugin", "name"]) == Some(STEP) && !is_off(step)
+}
+
+fn is_off(step: &Node) -> bool {
+    step.at(&["plugin", "disabled"]).is_some_and(Node::is_true)
+}
+
+/// Whether the step lets canary pods run. A weight of zero does not.
+fn opens(step: &Node) -> bool {
+    let weight = step.at(&["setWeight"]).is_some_and(|weight| weight.as_integer() != Some(0));
+    weight || step.at(&["setCanaryScale"]).is_some() || step.at(&["experiment"]).is_some()
+}
+
+fn misnamed_or_off(version: &Version<'_>, step: &Node) -> Option<Finding> {
+    let name = step.text(&["plugin", "name"])?;
+    let file = &version.owner.file;
+    if name == STEP {
+        return is_off(step).then(|| {
+            let message = format!("the step {STEP} is disabled, and Argo Rollouts passes over it");
+            Finding::error(file, step.line, message, "remove disabled: true")
+        });
+    }
+    let near = name.contains("phasegate") || !nearest(name, [STEP]).is_empty();
+    near.then(|| {
+        let message = format!("Argo Rollouts knows no step plugin {name}");
+        Finding::error(file, step.line, message, format!("did you mean {STEP}?"))
+    })
+}

@@ -1,0 +1,34 @@
+//! The CronJob: the same run again and again. It retries what was blocked, and repairs what Argo CD would not run again.
+
+use k8s_openapi::{
+    api::batch::v1::{CronJob, CronJobSpec, Job, JobTemplateSpec},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+use super::{
+    Ask,
+    labels::{labels_of_plan, metadata},
+    naming,
+};
+
+pub(super) fn cron_job(ask: &Ask<'_>, job: &Job) -> CronJob {
+    let name = naming::cron_job(&ask.declared.plan.database.name);
+    let template = JobTemplateSpec {
+        metadata: Some(ObjectMeta { labels: Some(labels_of_plan(ask)), ..ObjectMeta::default() }),
+        spec: job.spec.clone(),
+    };
+    CronJob {
+        metadata: metadata(ask, name, labels_of_plan(ask)),
+        spec: Some(CronJobSpec {
+            concurrency_policy: Some("Forbid".to_owned()),
+            failed_jobs_history_limit: Some(1),
+            job_template: template,
+            schedule: ask.params.schedule.clone(),
+            // A controller that was away for a night starts one run, not a hundred.
+            starting_deadline_seconds: Some(120),
+            successful_jobs_history_limit: Some(1),
+            ..CronJobSpec::default()
+        }),
+        status: None,
+    }
+}

@@ -1,0 +1,153 @@
+//! The runner's pod: what the Job and the CronJob have in common. Passes the restricted Pod Security Standard.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, LocalObjectReference, ObjectFieldSelector,
+        PodSecurityContext, PodSpec, PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile,
+        SecretKeySelector, SecurityContext, Toleration, Volume, VolumeMount, VolumeProjection,
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
+
+use super::{Ask, access::service_account_name, labels::labels_of_plan, plan::Part};
+use crate::params;
+
+/// Where the runner finds the plan.
+const PLAN: &str = "/etc/phasegate/plan";
+
+pub(super) fn template(ask: &Ask<'_>, parts: &[Part]) -> PodTemplateSpec {
+    let params = ask.params;
+    let mut labels = params.pod_labels.clone();
+    labels.extend(labels_of_plan(ask));
+    let metadata =
+        ObjectMeta { labels: Some(labels), annotations: filled(&params.pod_annotations), ..ObjectMeta::default() };
+    let pull_secrets = params.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() });
+    let spec = PodSpec {
+        automount_service_account_token: Some(true),
+        containers: vec![container(ask)],
+        enable_service_links: Some(false),
+        image_pull_secrets: some(pull_secrets.collect()),
+        node_selector: filled(&params.node_selector),
+        priority_class_name: params.priority_class.clone(),
+        restart_policy: Some("Never".to_owned()),
+        security_context: Some(PodSecurityContext {
+            run_as_group: params.run_as_user,
+            run_as_non_root: Some(true),
+            run_as_user: params.run_as_user,
+            seccomp_profile: Some(runtime_default()),
+            ..PodSecurityContext::default()
+        }),
+        service_account_name: Some(service_account_name(ask)),
+        termination_grace_period_seconds: Some(params.grace_period_seconds),
+        tolerations: some(params.tolerations.iter().map(toleration).collect()),
+        volumes: Some(volumes(parts)),
+        ..PodSpec::default()
+    };
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+fn container(ask: &Ask<'_>) -> Container {
+    let params = ask.params;
+    let words = |list: &[&str]| Some(list.iter().map(|word| (*word).to_owned()).collect());
+    let mount = |name: &str, path: &str, read_only: Option<bool>| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only,
+        ..VolumeMount::default()
+    };
+    Container {
+        name: "phasegate".to_owned(),
+        image: Some(params.image.clone()),
+        image_pull_policy: params.image_pull_policy.clone(),
+        command: words(&["phasegate", "run"]),
+        args: words(&["--plan", PLAN, "--kubernetes"]),
+        env: Some(environment(ask)),
+        resources: Some(ResourceRequirements {
+            requests: quantities(&params.requests),
+            limits: quantities(&params.limits),
+            ..ResourceRequirements::default()
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities { drop: words(&["ALL"]), add: None }),
+            privileged: Some(false),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            seccomp_profile: Some(runtime_default()),
+            ..SecurityContext::default()
+        }),
+        volume_mounts: Some(vec![mount("plan", PLAN, Some(true)), mount("tmp", "/tmp", None)]),
+        ..Container::default()
+    }
+}
+
+/// The credential is only ever named: its value stays in its Secret.
+fn environment(ask: &Ask<'_>) -> Vec<EnvVar> {
+    let runner = &ask.declared.plan.database.runner;
+    let from = |name: &str, source: EnvVarSource| EnvVar {
+        name: name.to_owned(),
+        value_from: Some(source),
+        ..EnvVar::default()
+    };
+    let secret = SecretKeySelector { name: runner.name.clone(), key: runner.key.clone(), optional: None };
+    let field = ObjectFieldSelector { field_path: "metadata.namespace".to_owned(), api_version: None };
+    let mut environment = vec![
+        from("PHASEGATE_DATABASE_URL", EnvVarSource { secret_key_ref: Some(secret), ..EnvVarSource::default() }),
+        from("PHASEGATE_NAMESPACE", EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() }),
+    ];
+    environment.extend(ask.params.log.iter().map(|filter| EnvVar {
+        name: "PHASEGATE_LOG".to_owned(),
+        value: Some(filter.clone()),
+        ..EnvVar::default()
+    }));
+    environment
+}
+
+fn volumes(parts: &[Part]) -> Vec<Volume> {
+    let sources = parts
+        .iter()
+        .map(|part| VolumeProjection { config_map: Some(part.projection.clone()), ..VolumeProjection::default() })
+        .collect();
+    vec![
+        Volume {
+            name: "plan".to_owned(),
+            projected: Some(ProjectedVolumeSource { sources: Some(sources), default_mode: None }),
+            ..Volume::default()
+        },
+        Volume {
+            name: "tmp".to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("64Mi".to_owned())), medium: None }),
+            ..Volume::default()
+        },
+    ]
+}
+
+fn toleration(toleration: &params::Toleration) -> Toleration {
+    let params::Toleration { key, value, effect } = toleration;
+    let operator = if value.is_some() { "Equal" } else { "Exists" };
+    Toleration {
+        key: Some(key.clone()),
+        operator: Some(operator.to_owned()),
+        value: value.clone(),
+        effect: effect.clone(),
+        toleration_seconds: None,
+    }
+}
+
+fn runtime_default() -> SeccompProfile {
+    SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }
+}
+
+fn quantities(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, Quantity>> {
+    filled(map).map(|map| map.into_iter().map(|(resource, amount)| (resource, Quantity(amount))).collect())
+}
+
+fn filled(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone())
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
