@@ -18,6 +18,7 @@
 
 mod backfill;
 mod catalog;
+pub mod check;
 mod clock;
 mod exit;
 mod halt;
@@ -25,11 +26,13 @@ pub mod live;
 mod lock;
 mod loss;
 mod moves;
+pub mod outlook;
 mod patience;
 mod protocol;
 pub mod report;
 mod run;
 mod signals;
+pub mod status;
 mod steps;
 mod sync_check;
 mod verify;

@@ -65,26 +65,22 @@ impl Patience {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_first_try_does_not_wait_and_no_try_stalls_an_application_for_more_than_200_ms() {
-        let mut patience = Patience::new(Duration::from_secs(3));
+        let mut patience = Patience::new(Duration::from_secs(60));
         let mut timeouts = Vec::new();
-        for _ in 0..7 {
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
             timeouts.push(patience.timeout().as_millis());
-            patience.pause().unwrap();
+            pauses.push(patience.pause().unwrap().as_millis());
         }
-        assert_eq!(timeouts, [0, 20, 50, 100, 200, 200, 200]);
+        assert_eq!(timeouts, [0, 20, 50, 100, 200, 200, 200, 200, 200, 200, 200, 200]);
+        assert!(pauses.iter().all(|pause| (50..=1_500).contains(pause)), "{pauses:?}");
+        assert!(pauses[0] <= 75 && pauses[11] >= 1_000, "{pauses:?}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn it_ends_after_its_bound_and_pauses_between_50_ms_and_one_and_a_half_seconds() {
-        let mut patience = Patience::new(Duration::from_secs(3));
-        let mut tries = 0;
-        while let Some(pause) = patience.pause() {
-            assert!((50..=1_500).contains(&pause.as_millis()), "{pause:?}");
-            tokio::time::sleep(pause).await;
-            tries += 1;
-        }
-        assert!((4..=10).contains(&tries), "{tries}");
+    #[tokio::test]
+    async fn it_ends_after_its_bound() {
+        assert_eq!(Patience::new(Duration::ZERO).pause(), None);
     }
 }

@@ -2,7 +2,7 @@
 
 mod fake;
 mod file;
-// kube
+pub mod kube;
 
 use async_trait::async_trait;
 use schema_phases::{AppVersion, Because, Fact, Missing, Sighting};

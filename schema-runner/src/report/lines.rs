@@ -15,6 +15,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 struct Out<W> {
     writer: W,
+    progress_every: Duration,
     last_progress: Option<Instant>,
 }
 
@@ -29,7 +30,7 @@ impl<W: Write> Out<W> {
             self.last_progress = None;
             return false;
         }
-        let soon = self.last_progress.is_some_and(|last| last.elapsed() < PROGRESS_EVERY);
+        let soon = self.last_progress.is_some_and(|last| last.elapsed() < self.progress_every);
         if !soon {
             self.last_progress = Some(Instant::now());
         }
@@ -43,7 +44,7 @@ pub struct Lines<W>(Mutex<Out<W>>);
 impl<W: Write + Send> Lines<W> {
     /// Lines to `writer`.
     pub fn new(writer: W) -> Self {
-        Self(Mutex::new(Out { writer, last_progress: None }))
+        Self(Mutex::new(Out { writer, progress_every: PROGRESS_EVERY, last_progress: None }))
     }
 }
 
@@ -62,7 +63,7 @@ pub struct JsonLines<W>(Mutex<Out<W>>);
 impl<W: Write + Send> JsonLines<W> {
     /// Lines to `writer`.
     pub fn new(writer: W) -> Self {
-        Self(Mutex::new(Out { writer, last_progress: None }))
+        Self(Mutex::new(Out { writer, progress_every: PROGRESS_EVERY, last_progress: None }))
     }
 }
 
@@ -90,19 +91,18 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn progress_is_told_at_once_then_every_two_seconds_and_at_the_end() {
-        let mut bytes = Vec::new();
-        let lines = Lines::new(&mut bytes);
-        lines.tell(&progress(1));
-        lines.tell(&progress(2));
-        tokio::time::advance(PROGRESS_EVERY).await;
-        lines.tell(&progress(3));
-        lines.tell(&progress(4));
-        lines.tell(&progress(100));
-        drop(lines);
-        let text = String::from_utf8(bytes).unwrap();
-        let percents: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
-        assert_eq!(percents, ["1", "3", "100"]);
+    #[tokio::test]
+    async fn progress_is_told_at_once_then_now_and_then_and_at_the_end() {
+        for (progress_every, want) in [(PROGRESS_EVERY, vec!["1", "100"]), (Duration::ZERO, vec!["1", "2", "100"])] {
+            let mut bytes = Vec::new();
+            let lines = Lines(Mutex::new(Out { writer: &mut bytes, progress_every, last_progress: None }));
+            for rows in [1, 2, 100] {
+                lines.tell(&progress(rows));
+            }
+            drop(lines);
+            let text = String::from_utf8(bytes).unwrap();
+            let percents: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
+            assert_eq!(percents, want);
+        }
     }
 }

@@ -1,0 +1,122 @@
+//! `phasegate status`: what the ledger says, for people and for programs.
+
+use phase_ledger::{LedgerEntry, LedgerState, Reading};
+use schema_phases::Span;
+use serde_json::{Value, json};
+
+use crate::report::BackfillView;
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// No escape codes.
+    Plain,
+    /// Colours.
+    Colour,
+}
+
+/// The ledger as a table.
+pub fn table(reading: &Reading, ink: Ink) -> String {
+    let Reading::Ledger(state) = reading else {
+        return "no ledger: no run has begun on this database\n".to_owned();
+    };
+    let plan = state.plan.as_ref().map_or("none", |plan| plan.as_str().get(..12).unwrap_or_default());
+    let mut rows = vec![["CHANGE", "PHASE", "OLD SHAPE WORKS", "NEW SHAPE WORKS", "WHAT HAPPENS"].map(str::to_owned)];
+    rows.extend(state.changes.iter().map(|entry| {
+        [
+            entry.profile.name.to_string(),
+            entry.span.at().to_string(),
+            entry.profile.old_window.to_string(),
+            entry.profile.new_window.to_string(),
+            happens(entry),
+        ]
+    }));
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let mut text = format!("generation {}, plan {plan}, server {}\n\n", state.generation.0, state.server.0);
+    for (index, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        let style = index.checked_sub(1).and_then(|index| state.changes.get(index)).map(|entry| style(entry.span));
+        let line = line.trim_end();
+        match (ink, style) {
+            (Ink::Colour, Some(style)) => text.push_str(&format!("{style}{line}{style:#}\n")),
+            (Ink::Colour | Ink::Plain, _) => text.push_str(&format!("{line}\n")),
+        }
+    }
+    if state.changes.is_empty() {
+        text.push_str("(no changes)\n");
+    }
+    text
+}
+
+fn style(span: Span) -> anstyle::Style {
+    use schema_phases::SchemaPhase::{Contracted, Expanded, Migrated, Pending, Synced};
+    match span {
+        Span::AtRest(Migrated | Contracted) => anstyle::AnsiColor::Green.on_default(),
+        Span::AtRest(Pending) => anstyle::Style::new().dimmed(),
+        Span::AtRest(Expanded | Synced) => anstyle::AnsiColor::Cyan.on_default(),
+        Span::Intended(_) | Span::Acting(_) => anstyle::AnsiColor::Yellow.on_default(),
+    }
+}
+
+fn view(entry: &LedgerEntry) -> Option<BackfillView> {
+    entry.backfill.as_ref().map(|progress| BackfillView {
+        table: entry.profile.tables.iter().cloned().collect::<Vec<_>>().join(", "),
+        rows_done: progress.rows_done,
+        rows_total: progress.rows_total,
+        rows_per_second: progress.rows_per_second,
+    })
+}
+
+fn happens(entry: &LedgerEntry) -> String {
+    match (entry.span, view(entry)) {
+        (Span::AtRest(_), _) => "at rest".to_owned(),
+        (Span::Intended(step), _) => format!("about to move to {}", step.to()),
+        (Span::Acting(step), None) => format!("moving to {}", step.to()),
+        (Span::Acting(step), Some(backfill)) => format!("moving to {}: {backfill}", step.to()),
+    }
+}
+
+/// The ledger as JSON.
+pub fn json(reading: &Reading) -> Value {
+    let Reading::Ledger(state) = reading else { return json!({"ledger": null}) };
+    let LedgerState { generation, server, plan, changes } = state;
+    json!({"ledger": {
+        "generation": generation.0,
+        "server": server.0,
+        "plan": plan.as_ref().map(schema_phases::PlanDigest::as_str),
+        "changes": changes.iter().map(change_json).collect::<Vec<_>>(),
+    }})
+}
+
+fn change_json(entry: &LedgerEntry) -> Value {
+    let LedgerEntry { profile, span, definition, new_shape_live, done, backfill: _ } = entry;
+    let (state, to) = match span {
+        Span::AtRest(_) => ("at rest", None),
+        Span::Intended(step) => ("intended", Some(step.to())),
+        Span::Acting(step) => ("acting", Some(step.to())),
+    };
+    json!({
+        "name": profile.name.as_str(),
+        "order": profile.order,
+        "tables": profile.tables,
+        "phase": span.at().as_str(),
+        "state": state,
+        "moving_to": to.map(schema_phases::SchemaPhase::as_str),
+        "old_window": profile.old_window.to_string(),
+        "new_window": profile.new_window.to_string(),
+        "definition": definition,
+        "new_shape_live": new_shape_live,
+        "steps_done": done,
+        "backfill": view(entry).map(|it| json!({
+            "percent": it.percent(),
+            "rows_done": it.rows_done,
+            "rows_total": it.rows_total,
+            "rows_per_second": it.rows_per_second,
+            "remaining_s": it.remaining().map(|left| left.as_secs()),
+        })),
+    })
+}

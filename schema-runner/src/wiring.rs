@@ -1,0 +1,258 @@
+//! The only file that names concrete drivers and clients, reads the environment and the wall clock, and writes to the
+//! standard streams.
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use async_trait::async_trait;
+use clap::CommandFactory;
+use phase_ledger::{DatabaseUrl, ReadError, Session, open_reader, open_session};
+use schema_changes::Plan;
+use schema_phases::{Moment, Supports};
+use schema_runner::{
+    Clock, Connect, Declared, Exit, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
+    check::{Question, Siblings, Wait, check},
+    live::{
+        LiveFile, LiveVersions, Unstated,
+        kube::{Api, KubeLive, KubeSiblings, KubeWanted},
+    },
+    on_signals,
+    outlook::outlook,
+    report::{Bars, JsonLines, Lines, Report},
+    run,
+    status::{self, Ink},
+};
+
+use crate::{
+    args::{CheckArgs, Cli, Command, LiveArgs, Output, PlanArgs, RunArgs, StatusArgs, duration},
+    config::{self, BadConfig},
+};
+
+/// Does what the command line says. Every failure ends here, as one message on standard error.
+pub(crate) fn start(cli: Cli) -> ExitCode {
+    logging(&cli.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(obey(cli));
+            // A driver's thread may hang on a statement; the server notices when this process is gone.
+            runtime.shutdown_timeout(Duration::from_millis(500));
+            ended
+        }
+        Err(cause) => Err(Failure { code: Exit::TryAgain.code(), cause: cause.into() }),
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let mut stderr = std::io::stderr().lock();
+            // Nobody is left to be told when this cannot be printed.
+            let _ = writeln!(stderr, "phasegate: {:#}", failure.cause);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// A failure and the exit code it means.
+struct Failure {
+    code: u8,
+    cause: anyhow::Error,
+}
+
+/// Nothing but a change of what was given helps.
+impl From<BadConfig> for Failure {
+    fn from(cause: BadConfig) -> Self {
+        Self { code: Exit::Never.code(), cause: cause.into() }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(cause: ReadError) -> Self {
+        let exit = if cause.is_transient() { Exit::TryAgain } else { Exit::Never };
+        Self { code: exit.code(), cause: cause.into() }
+    }
+}
+
+fn again(cause: impl Into<anyhow::Error>) -> Failure {
+    Failure { code: Exit::TryAgain.code(), cause: cause.into() }
+}
+
+async fn obey(cli: Cli) -> Result<u8, Failure> {
+    let url = || config::database_url(cli.database_url_file.as_deref(), environment("PHASEGATE_DATABASE_URL"));
+    match cli.command {
+        Command::Run(args) => run_plan(args, &url()?).await,
+        Command::Plan(args) => show_plan(args, &url()?).await,
+        Command::Status(args) => show_status(&args, &url()?).await,
+        Command::Check(args) => ask(args, &url()?).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "phasegate", &mut std::io::stdout());
+            Ok(0)
+        }
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the wiring reads the environment")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "the wiring owns the clock")]
+    let now = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Clock::starting_at(Moment::from_unix_millis(u64::try_from(now.as_millis()).unwrap_or_default()))
+}
+
+fn logging(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "warn".into());
+    // A second subscriber cannot be set; there is only this one.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+}
+
+/// Opens the database of one URL.
+struct Database(DatabaseUrl);
+
+#[async_trait]
+impl Connect for Database {
+    async fn open(&self) -> Result<Box<dyn Session>, ReadError> {
+        open_session(&self.0).await
+    }
+}
+
+/// Where live versions and the wanted plan are seen.
+struct Sight {
+    live: Box<dyn LiveVersions>,
+    wanted: Box<dyn WantedPlan>,
+}
+
+async fn sight(args: &LiveArgs, plan: &Plan, clock: Clock) -> Result<Sight, Failure> {
+    if args.kubernetes {
+        return kubernetes(args, plan, clock).await;
+    }
+    Ok(match &args.live {
+        Some(path) => {
+            let file = LiveFile::new(path.clone(), plan.digest.clone(), clock);
+            Sight { live: Box::new(file.clone()), wanted: Box::new(file) }
+        }
+        None => Sight { live: Box::new(Unstated), wanted: Box::new(OwnPlan(plan.digest.clone())) },
+    })
+}
+
+async fn kubernetes(args: &LiveArgs, plan: &Plan, clock: Clock) -> Result<Sight, Failure> {
+    let namespace = args.namespace.as_deref().ok_or(BadConfig::NoNamespace)?;
+    let api = api().await?;
+    let database = &plan.database;
+    Ok(Sight {
+        live: Box::new(KubeLive::new(api.clone(), database, namespace, clock)),
+        wanted: Box::new(KubeWanted::new(api, &database.name, namespace, clock)),
+    })
+}
+
+/// The API, in-cluster or by KUBECONFIG. Each request is bounded, so that a hanging API server is a missing fact.
+async fn api() -> Result<Api, Failure> {
+    let mut config = kube::Config::infer().await.map_err(again)?;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(Duration::from_secs(10));
+    Ok(Api::new(kube::Client::try_from(config).map_err(again)?))
+}
+
+fn same_engine(plan: &Plan, url: &DatabaseUrl) -> Result<(), BadConfig> {
+    let (declared, found) = (plan.database.engine.as_str(), url.engine().as_str());
+    if declared == found { Ok(()) } else { Err(BadConfig::OtherEngine { declared, found }) }
+}
+
+async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let plan = config::plan(&args.plan)?;
+    same_engine(&plan, url)?;
+    let stop = on_signals().map_err(again)?;
+    let sight = sight(&args.live, &plan, clock()).await?;
+    let report: Box<dyn Report> = match args.output {
+        Output::Json => Box::new(JsonLines::new(std::io::stdout())),
+        Output::Table if std::io::stdout().is_terminal() => Box::new(Bars::default()),
+        Output::Table => Box::new(Lines::new(std::io::stdout())),
+    };
+    let settings = Settings {
+        runner: environment("POD_NAME")
+            .or_else(|| environment("HOSTNAME"))
+            .unwrap_or_else(|| format!("process {}", std::process::id())),
+        when_held: if args.if_free { WhenHeld::Leave } else { WhenHeld::Poll },
+        lock_patience: args.lock_patience,
+        retry_for: args.retry_for,
+        batch_aim: args.batch,
+        ..Settings::default()
+    };
+    let ports = Ports {
+        connect: &Database(url.clone()),
+        live: sight.live.as_ref(),
+        wanted: sight.wanted.as_ref(),
+        moves: &Declared(plan.database.engine),
+        report: report.as_ref(),
+    };
+    Ok(run(&plan, &ports, &settings, &stop).await.code())
+}
+
+async fn show_plan(args: PlanArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let plan = config::plan(&args.plan)?;
+    same_engine(&plan, url)?;
+    let sight = sight(&args.live, &plan, clock()).await?;
+    let mut session = open_session(url).await?;
+    let seen = outlook(&plan, session.as_mut(), &Declared(plan.database.engine), sight.live.as_ref())
+        .await
+        .map_err(|why| again(anyhow::Error::msg(why)))?;
+    match args.output {
+        Output::Table => print(&seen.text()),
+        Output::Json => print(&format!("{:#}\n", seen.json())),
+    }
+    Ok(0)
+}
+
+async fn show_status(args: &StatusArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let reading = open_reader(url)?.read().await?;
+    match args.output {
+        Output::Json => print(&format!("{:#}\n", status::json(&reading))),
+        Output::Table => {
+            let colour = std::io::stdout().is_terminal() && environment("NO_COLOR").is_none();
+            print(&status::table(&reading, if colour { Ink::Colour } else { Ink::Plain }));
+        }
+    }
+    Ok(0)
+}
+
+async fn ask(args: CheckArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    args.supports.parse::<Supports>().map_err(BadConfig::Supports)?;
+    let wait = match args.wait.as_deref() {
+        None => Wait::Once,
+        Some("forever") => Wait::Forever,
+        Some(text) => Wait::AtMost(duration(text).map_err(BadConfig::Wait)?),
+    };
+    let siblings: Option<Box<dyn Siblings>> = if args.pod_aware {
+        let namespace = args.namespace.as_deref().ok_or(BadConfig::NoNamespace)?;
+        let pod = args.pod_name.as_deref().ok_or(BadConfig::NoPodName)?;
+        Some(Box::new(KubeSiblings::new(api().await?, namespace, pod)))
+    } else {
+        None
+    };
+    let stop = on_signals().map_err(again)?;
+    let question = Question { database: args.database, supports: args.supports, wait };
+    let reader = open_reader(url)?;
+    let answer = check(reader.as_ref(), siblings.as_deref(), &question, clock(), &stop, |line| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    })
+    .await;
+    match args.output {
+        Output::Table => print(&format!("{}\n", answer.line())),
+        Output::Json => print(&format!("{}\n", answer.json())),
+    }
+    Ok(answer.code())
+}
+
+/// A reader that closed the pipe has seen enough.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
