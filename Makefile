@@ -40,7 +40,7 @@ proto: ## Generate the protobuf bindings anew
 	UPDATE_GOLDEN=1 cargo test --locked -p proto
 
 deny: $(OUT)/tools/bin/cargo-deny ## Licences, duplicate and forbidden dependencies
-	PATH="$(abspath $(OUT))/tools/bin:$$PATH" cargo deny --locked --offline check bans licenses sources
+	PATH="$(abspath $(OUT))/tools/bin:$$PATH" cargo deny --locked check bans licenses sources
 
 $(OUT)/tools/bin/cargo-deny:
 	cargo install --locked --quiet --root $(OUT)/tools cargo-deny@$(DENY_VERSION)
