@@ -25,6 +25,9 @@ mod target;
 mod verdict;
 mod window;
 
+#[cfg(test)]
+mod model;
+
 pub use change::{ChangeProfile, Conversion, LiveChange};
 pub use movement::{Blocker, Movement, Recovery, may_move, recover};
 pub use name::{BadName, ChangeName, nearest};
