@@ -23,7 +23,7 @@ import (
 
 // The controller keeps one process for each of these names: the silent connection gets a process of its own.
 const (
-	pluginName = "phasegate/rollouts"
+	pluginName = "phasegate/gate"
 	idleName   = "phasegate/idle"
 )
 

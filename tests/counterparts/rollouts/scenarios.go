@@ -119,7 +119,11 @@ func report(h *host, s scenario, failed *int) func() {
 			fmt.Printf("FAIL %s (%s) %s\n", s.name, took, oneLine(err.Error()))
 			return
 		}
-		fmt.Printf("ok %s (%s) %s\n", s.name, took, oneLine(remark))
+		remark = oneLine(remark)
+		if cut := []rune(remark); len(cut) > 160 {
+			remark = string(cut[:160]) + "…"
+		}
+		fmt.Printf("ok %s (%s) %s\n", s.name, took, remark)
 	}
 }
 

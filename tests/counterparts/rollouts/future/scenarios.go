@@ -169,9 +169,9 @@ func today() (*futureRollout, *futureContext) {
 		Annotations: map[string]string{"supports.phasegate.dev/customers": "split-full-name"},
 	}
 	r.Spec.Template.Spec.Containers = []corev1.Container{{Name: "app", Image: "registry.example.com/customers:v2"}}
-	r.Spec.Strategy.Canary = &futureCanary{Steps: []futureStep{{Plugin: &v1alpha1.PluginStep{Name: "phasegate/rollouts"}}}}
+	r.Spec.Strategy.Canary = &futureCanary{Steps: []futureStep{{Plugin: &v1alpha1.PluginStep{Name: "phasegate/gate"}}}}
 	r.Status.Phase, r.Status.CurrentPodHash, r.Status.StableRS = v1alpha1.RolloutPhaseProgressing, "7d9c5c9b5d", "5f6b8f9c4d"
-	return r, &futureContext{PluginName: "phasegate/rollouts", Config: json.RawMessage(*config)}
+	return r, &futureContext{PluginName: "phasegate/gate", Config: json.RawMessage(*config)}
 }
 
 // unknownFields must be answered as if the fields were not there. The second round of calls sends no types any more.
@@ -233,29 +233,30 @@ func anything(c *rpc.Client, argument any) (string, error) {
 func unknownMethod(c *rpc.Client) (string, error) {
 	var reply response
 	argument := any(runArgs{})
-	return refused(call(c, "Frobnicate", &argument, &reply))
+	return refused(call(c, "Frobnicate", &argument, &reply), reply)
 }
 
 // unknownType is where Go's own server loses its place in the stream; a plugin that keeps it is the better one.
 func unknownType(c *rpc.Client) (string, error) {
-	a, err := step(c, "Run", bogus{Rollout: "x"})
-	if err == nil && a.Error != "" {
-		return a.String(), nil
-	}
-	return refused(err)
+	var reply response
+	argument := any(bogus{Rollout: "x"})
+	return refused(call(c, "Run", &argument, &reply), reply)
 }
 
 // wrongArgument is a string where an interface value belongs.
 func wrongArgument(c *rpc.Client) (string, error) {
 	var reply response
-	return refused(call(c, "Run", "a string", &reply))
+	return refused(call(c, "Run", "a string", &reply), reply)
 }
 
-// refused wants net/rpc's own way to say no, which leaves the connection usable.
-func refused(err error) (string, error) {
+// refused wants net/rpc's own way to say no, which leaves the connection usable, or the step's.
+func refused(err error, reply response) (string, error) {
 	var said rpc.ServerError
-	if !errors.As(err, &said) {
-		return "", fmt.Errorf("expected a refusal, got %v", err)
+	switch {
+	case errors.As(err, &said):
+		return fmt.Sprintf("refused: %q", string(said)), nil
+	case err == nil && reply.Error.HasError() && reply.Result.Phase == "":
+		return fmt.Sprintf("answered: %q", reply.Error.ErrorString), nil
 	}
-	return fmt.Sprintf("refused: %q", string(said)), nil
+	return "", fmt.Errorf("expected a refusal, got %v and %+v", err, reply)
 }
