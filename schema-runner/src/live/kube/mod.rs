@@ -128,3 +128,6 @@ impl LiveVersions for KubeLive {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
