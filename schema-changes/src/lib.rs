@@ -16,14 +16,19 @@
 
 mod catalog;
 mod change;
+mod declared;
 mod dialect;
+mod digest;
+mod expression;
 mod file_error;
 mod plan;
 mod refactoring;
+mod sql_text;
 mod step;
 
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
 pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey, UnknownEngine};
+pub use declared::{database_schema, schema_change_schema};
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;
 pub use plan::Plan;

@@ -1,0 +1,318 @@
+//! `phasegate.yaml`: one `Database`.
+
+use std::sync::LazyLock;
+
+use schema_phases::Supports;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    Consumer, Database, Engine, FileError, SecretKey,
+    declared::{Complaints, schema::database_schema, shape, yaml},
+};
+
+static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(database_schema);
+
+/// A database whose schema Phasegate moves.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Database")]
+pub(crate) struct DatabaseFile {
+    /// The format of this file.
+    #[serde(rename = "apiVersion")]
+    _api_version: ApiVersion,
+    /// What the file declares.
+    #[serde(rename = "kind")]
+    _kind: DatabaseKind,
+    /// Its name.
+    metadata: Metadata,
+    /// What is declared of it.
+    spec: DatabaseSpec,
+}
+
+/// The format of a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) enum ApiVersion {
+    /// The only one so far.
+    #[serde(rename = "phasegate.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+enum DatabaseKind {
+    Database,
+}
+
+/// The name of what a file declares.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metadata {
+    /// 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit; of a Database at most 40.
+    pub(crate) name: String,
+}
+
+/// One database, and how to reach it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct DatabaseSpec {
+    /// The engine it runs on.
+    engine: DeclaredEngine,
+    /// The URL with the rights to change the schema.
+    runner: Credential,
+    /// The URL with the right to read the ledger, and no other.
+    gate: Credential,
+    /// What the applications use to reach it.
+    #[serde(default)]
+    apps: Apps,
+    /// Namespaces besides its own in which its applications live.
+    #[serde(default)]
+    namespaces: Vec<String>,
+    /// Versions that run outside this cluster. They count as live: declare them before they start, remove them after
+    /// they stop.
+    #[serde(default)]
+    consumers: Vec<DeclaredConsumer>,
+}
+
+/// A database engine.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum DeclaredEngine {
+    /// PostgreSQL 14 or newer.
+    Postgres,
+    /// MySQL 8.
+    Mysql,
+    /// MariaDB 10.6 or newer.
+    Mariadb,
+    /// SQLite, for a laptop and for demos.
+    Sqlite,
+}
+
+/// Where a database URL is kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Credential {
+    /// The key of a Secret that holds the URL.
+    secret_ref: SecretRef,
+}
+
+/// A key of a Secret in the Database's namespace.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SecretRef {
+    /// The Secret's name.
+    name: String,
+    /// The key in it.
+    key: String,
+}
+
+/// What the applications use to reach the database.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Apps {
+    /// The names of the Secrets with their URLs.
+    #[serde(default)]
+    secret_refs: Vec<String>,
+}
+
+/// A version that runs outside this cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DeclaredConsumer {
+    /// What people call it.
+    name: String,
+    /// What it supports, as in the annotation `supports.phasegate.dev/...`.
+    #[serde(default)]
+    supports: String,
+}
+
+/// Reads `phasegate.yaml`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn read_database(file: &str, text: &str) -> Result<Database, Vec<FileError>> {
+    let tree = yaml::tree(text).map_err(|bad| vec![bad.in_file(file)])?;
+    let mut complaints = Complaints::new(file, &tree);
+    shape::check(&mut complaints, &SCHEMA, &tree);
+    if !complaints.is_empty() {
+        return Err(complaints.into_errors());
+    }
+    let DatabaseFile { metadata, spec, .. } = yaml::typed(text).map_err(|bad| vec![bad.in_file(file)])?;
+    let database = checked(&mut complaints, metadata, spec);
+    if complaints.is_empty() { Ok(database) } else { Err(complaints.into_errors()) }
+}
+
+fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSpec) -> Database {
+    let DatabaseSpec { engine, runner, gate, apps, namespaces, consumers } = spec;
+    if !is_label(&metadata.name) || metadata.name.len() > 40 {
+        complaints.add(
+            &["metadata", "name"],
+            format!("`{}` cannot name a database", start(&metadata.name)),
+            "use 1 to 40 characters of a-z, 0-9 and -, starting and ending with a letter or digit",
+        );
+    }
+    for (field, secret) in [("runner", &runner.secret_ref), ("gate", &gate.secret_ref)] {
+        check_secret_name(complaints, &["spec", field, "secretRef", "name"], &secret.name);
+        let key = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if secret.key.is_empty() || secret.key.len() > 253 || !secret.key.chars().all(key) {
+            let path = ["spec", field, "secretRef", "key"];
+            complaints.add(
+                &path,
+                format!("`{}` cannot be a key of a Secret", start(&secret.key)),
+                "use letters, digits, -, _ and .",
+            );
+        }
+    }
+    for name in &apps.secret_refs {
+        check_secret_name(complaints, &["spec", "apps", "secretRefs"], name);
+    }
+    for name in &namespaces {
+        if !is_label(name) {
+            complaints.add(
+                &["spec", "namespaces"],
+                format!("`{}` cannot name a namespace", start(name)),
+                "use the name of a Kubernetes namespace",
+            );
+        }
+    }
+    for (at, consumer) in consumers.iter().enumerate() {
+        let place = at.to_string();
+        if consumer.name.trim().is_empty() {
+            complaints.add(
+                &["spec", "consumers", &place, "name"],
+                "the name is empty",
+                "say who runs outside this cluster",
+            );
+        }
+        if let Err(why) = consumer.supports.parse::<Supports>() {
+            complaints.add(
+                &["spec", "consumers", &place, "supports"],
+                why,
+                "write it as in the annotation supports.phasegate.dev",
+            );
+        }
+    }
+    Database {
+        name: metadata.name,
+        engine: match engine {
+            DeclaredEngine::Postgres => Engine::Postgres,
+            DeclaredEngine::Mysql => Engine::Mysql,
+            DeclaredEngine::Mariadb => Engine::Mariadb,
+            DeclaredEngine::Sqlite => Engine::Sqlite,
+        },
+        runner: secret_key(runner),
+        gate: secret_key(gate),
+        app_secrets: apps.secret_refs,
+        namespaces,
+        consumers: consumers
+            .into_iter()
+            .map(|DeclaredConsumer { name, supports }| Consumer { name, supports })
+            .collect(),
+    }
+}
+
+fn secret_key(Credential { secret_ref: SecretRef { name, key } }: Credential) -> SecretKey {
+    SecretKey { name, key }
+}
+
+fn check_secret_name(complaints: &mut Complaints<'_>, path: &[&str], name: &str) {
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        complaints.add(
+            path,
+            format!("`{}` cannot name a Secret", start(name)),
+            "use the name of a Secret in the Database's namespace",
+        );
+    }
+}
+
+/// A DNS label, as Kubernetes names are made of.
+fn is_label(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+fn start(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+apiVersion: phasegate.dev/v1alpha1
+kind: Database
+metadata: {name: customers}
+spec:
+  engine: postgres
+  runner: {secretRef: {name: customers-owner, key: url}}
+  gate:   {secretRef: {name: customers-reader, key: url}}
+  apps:   {secretRefs: [customers-app]}
+  namespaces: [shop]
+  consumers:
+    - {name: nightly export, supports: since=split-full-name}
+";
+
+    fn told(text: &str) -> String {
+        let told = read_database("phasegate.yaml", text).unwrap_err();
+        told.iter().map(|error| format!("{error}\n")).collect()
+    }
+
+    #[test]
+    fn the_example_of_the_design_is_read() {
+        let database = read_database("phasegate.yaml", GOOD).unwrap();
+        assert_eq!(database.engine, Engine::Postgres);
+        assert_eq!(database.runner, SecretKey { name: "customers-owner".into(), key: "url".into() });
+        assert_eq!(database.app_secrets, ["customers-app"]);
+        assert_eq!(database.consumers[0].supports, "since=split-full-name");
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_line_and_its_remedy() {
+        let rows = [
+            (
+                "engine: postgres",
+                "engine: postgre",
+                "phasegate.yaml:5: spec.engine: `postgre` is not known here; did you mean postgres",
+            ),
+            ("engine: postgres", "engin: postgres", "spec.engin: there is no such field; did you mean engine?"),
+            (
+                "engine: postgres",
+                "engin: postgres",
+                "spec: the field `engine` is missing; add it: The engine it runs on",
+            ),
+            (
+                "kind: Database",
+                "kind: Databas",
+                "phasegate.yaml:2: kind: `Databas` is not known here; did you mean Database?",
+            ),
+            ("v1alpha1", "v1", "did you mean phasegate.dev/v1alpha1?"),
+            ("name: customers}", "name: Customers}", "cannot name a database"),
+            ("name: customers}", "name: 7}", "text is wanted, and here is a number; put it in quotes"),
+            (
+                "key: url}}\n  gate",
+                "key: 'u r l'}}\n  gate",
+                "phasegate.yaml:6: spec.runner.secretRef.key: `u r l` cannot be a key",
+            ),
+            ("name: customers-owner", "name: Owner", "cannot name a Secret"),
+            ("[customers-app]", "customers-app", "a list is wanted, and here is text"),
+            ("[shop]", "[Shop]", "cannot name a namespace"),
+            ("since=split-full-name", "'a,'", "phasegate.yaml:11: spec.consumers.0.supports"),
+            ("since=split-full-name", "'x=contracted..migrated'", "write migrated..contracted"),
+            ("{name: nightly export", "{name: ''", "the name is empty"),
+        ];
+        for (from, to, want) in rows {
+            assert!(GOOD.contains(from), "{from}");
+            let told = told(&GOOD.replacen(from, to, 1));
+            assert!(told.contains(want), "{to}: {told}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_of_a_file_are_told_at_once() {
+        let told =
+            told(&GOOD.replace("engine: postgres", "engine: oracle").replace("gate: ", "gat: ").replace("url", "7"));
+        for want in ["oracle", "spec.gat:", "`gate` is missing", "spec.runner.secretRef.key"] {
+            assert!(told.contains(want), "{want} in {told}");
+        }
+    }
+}

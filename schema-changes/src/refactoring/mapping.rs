@@ -1,0 +1,229 @@
+//! `Mapping`: one column of the old shape, its counterparts in the new one, and the conversions between them.
+
+use crate::{
+    Refused, TableFacts,
+    dialect::{Dialect, literal, sqlite_table},
+    expression::Expression,
+    refactoring::{Leg, Site, suggest_or},
+};
+
+/// A mapping, resolved against the live catalog.
+pub(crate) struct Mapping<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) table: &'a str,
+    pub(crate) facts: &'a TableFacts,
+    pub(crate) old: OldColumn<'a>,
+    pub(crate) new: Vec<NewColumn<'a>>,
+    pub(crate) back: Back<'a>,
+}
+
+/// The column of the old shape.
+pub(crate) struct OldColumn<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) sql_type: String,
+    /// Whether the old shape forbids NULL.
+    pub(crate) required: bool,
+    pub(crate) default: Option<String>,
+}
+
+/// A column of the new shape.
+pub(crate) struct NewColumn<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) sql_type: String,
+    pub(crate) forward: Forward<'a>,
+}
+
+/// How a new column follows from the old one.
+pub(crate) enum Forward<'a> {
+    /// It is the same.
+    Same,
+    /// It is the part at `index` between separators; the last part is all the rest.
+    Part { separator: &'a str, index: usize, last: bool },
+    /// As somebody wrote it.
+    Written(&'a Expression),
+}
+
+/// How the old column follows from the new ones.
+pub(crate) enum Back<'a> {
+    /// It is the same.
+    Same,
+    /// The parts that are not NULL, with the separator between them; NULL when there are none.
+    Join { separator: &'a str },
+    /// As somebody wrote it.
+    Written(&'a Expression),
+}
+
+impl Mapping<'_> {
+    /// The old column of a row: `NEW.`, `OLD.` or the row at hand.
+    pub(crate) fn old_of(&self, row: &str) -> String {
+        format!("{row}{}", self.dialect.quote(self.old.name))
+    }
+
+    /// The new columns of a row.
+    pub(crate) fn new_of(&self, row: &str) -> Vec<String> {
+        self.dialect.quote_all(row, self.new.iter().map(|column| column.name))
+    }
+
+    pub(crate) fn back_is_same(&self) -> bool {
+        matches!(self.back, Back::Same)
+    }
+
+    /// Whether a row without any new value gets '' in the old column, which forbids NULL.
+    pub(crate) fn fills_blank(&self) -> bool {
+        self.old.required && !self.back_is_same() && self.dialect.is_text(&self.old.sql_type)
+    }
+
+    /// The new values that follow from an old one.
+    pub(crate) fn forward(&self, old: &str) -> Vec<String> {
+        let value = |column: &NewColumn<'_>| match column.forward {
+            Forward::Same => old.to_owned(),
+            Forward::Part { separator, index, last } => {
+                self.dialect.cast(&self.part(old, separator, index, last), &column.sql_type)
+            }
+            Forward::Written(expression) => {
+                let text = expression.over(|name| self.is(name, self.old.name).then(|| old.to_owned()));
+                self.dialect.cast(&format!("({text})"), &column.sql_type)
+            }
+        };
+        self.new.iter().map(value).collect()
+    }
+
+    /// The old value that follows from new ones.
+    pub(crate) fn backward(&self, new: &[String]) -> String {
+        let value = match &self.back {
+            Back::Same => return new.concat(),
+            Back::Join { separator } => self.joined(new, separator),
+            Back::Written(expression) => {
+                let column = |name: &str| {
+                    self.new
+                        .iter()
+                        .zip(new)
+                        .find(|(column, _)| self.is(name, column.name))
+                        .map(|(_, value)| value.clone())
+                };
+                format!("({})", expression.over(column))
+            }
+        };
+        let value = if self.fills_blank() { format!("coalesce({value}, '')") } else { value };
+        self.dialect.cast(&value, &self.old.sql_type)
+    }
+
+    fn is(&self, name: &str, column: &str) -> bool {
+        crate::declared::same_column(self.dialect.engine(), name, column)
+    }
+
+    fn part(&self, old: &str, separator: &str, index: usize, last: bool) -> String {
+        // Searching text under a nondeterministic collation is an error in PostgreSQL before 18.
+        let mut text = match self.dialect {
+            Dialect::Postgres => format!("{old}::text COLLATE \"C\""),
+            Dialect::Sqlite => old.to_owned(),
+        };
+        let mark = literal(separator);
+        let length = separator.chars().count();
+        let find = |text: &str| match self.dialect {
+            Dialect::Postgres => format!("strpos({text}, {mark})"),
+            Dialect::Sqlite => format!("instr({text}, {mark})"),
+        };
+        for _ in 0..index {
+            let found = find(&text);
+            text = format!("CASE WHEN {found} > 0 THEN substr({text}, {found} + {length}) END");
+        }
+        if last {
+            return text;
+        }
+        let found = find(&text);
+        format!("CASE WHEN {found} > 0 THEN substr({text}, 1, {found} - 1) ELSE {text} END")
+    }
+
+    fn joined(&self, new: &[String], separator: &str) -> String {
+        let mark = literal(separator);
+        let nothing = crate::dialect::all_null(new);
+        match self.dialect {
+            Dialect::Postgres => {
+                format!("CASE WHEN NOT ({nothing}) THEN concat_ws({mark}, {}) END", new.join(", "))
+            }
+            // concat_ws came with SQLite 3.44.
+            Dialect::Sqlite => {
+                let parts: Vec<String> = new.iter().map(|part| format!("coalesce({mark} || {part}, '')")).collect();
+                let from = separator.chars().count().saturating_add(1);
+                format!("CASE WHEN NOT ({nothing}) THEN substr({}, {from}) END", parts.join(" || "))
+            }
+        }
+    }
+}
+
+/// What the catalog says of the old column, unless the column cannot be mapped.
+pub(crate) fn old_column<'a>(
+    site: &Site<'a>,
+    table: &str,
+    facts: &TableFacts,
+    name: &'a str,
+    leg: Leg,
+) -> Result<OldColumn<'a>, Refused> {
+    let Some(column) = facts.column(name) else {
+        if leg == Leg::Contract {
+            // It is gone already: this move was carried out, and only its record is missing.
+            return Ok(OldColumn { name, sql_type: "text".into(), required: false, default: None });
+        }
+        let known = facts.columns.iter().map(|column| column.name.as_str());
+        return site.refuse(
+            format!("the table `{table}` has no column `{name}`"),
+            suggest_or(name, known, "correct the name"),
+        );
+    };
+    if leg.is_forward() {
+        check_mappable(site, table, facts, name, column.generated)?;
+    }
+    let aside =
+        facts.definition.as_deref().is_some_and(|definition| sqlite_table::has_not_null_aside(definition, site.change));
+    Ok(OldColumn {
+        name,
+        sql_type: column.sql_type.clone(),
+        required: !column.nullable || aside,
+        default: column.default.clone(),
+    })
+}
+
+fn check_mappable(
+    site: &Site<'_>,
+    table: &str,
+    facts: &TableFacts,
+    name: &str,
+    generated: bool,
+) -> Result<(), Refused> {
+    let is = |column: &String| column == name;
+    if generated {
+        return site.refuse(
+            format!("`{table}.{name}` is generated, so no trigger can write it"),
+            "change what it is generated from instead",
+        );
+    }
+    if facts.primary_key.iter().any(is) {
+        return site.refuse(
+            format!("`{table}.{name}` is part of the primary key, which finds the rows to fill"),
+            "give the table another key first",
+        );
+    }
+    if let Some(foreign) = facts.foreign_keys.iter().find(|foreign| foreign.columns.iter().any(is)) {
+        return site.refuse(
+            format!(
+                "`{table}.{name}` is in a foreign key to `{}`, which the new shape would not have",
+                foreign.references
+            ),
+            "drop the foreign key in a change of its own first",
+        );
+    }
+    if facts.referenced_columns.iter().any(is) {
+        return site.refuse(
+            format!("foreign keys point to `{table}.{name}`, and would lose what they point to"),
+            "point them elsewhere in a change of its own first",
+        );
+    }
+    if let Some(index) = facts.indexes.iter().find(|index| index.unique && index.columns.iter().any(is)) {
+        return site.refuse(
+            format!("`{table}.{name}` is in the unique index `{}`, which the new shape would not have", index.name),
+            "drop it first, and build one on the new shape in a sql change",
+        );
+    }
+    Ok(())
+}

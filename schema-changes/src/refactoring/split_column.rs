@@ -1,0 +1,162 @@
+//! `splitColumn`: several new columns instead of one, equal in content until the old one goes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Engine, Refused,
+    declared::{Complaints, Ordered, check_column, check_expression, check_table, check_type, same_column},
+    dialect::Dialect,
+    expression::Expression,
+    refactoring::{
+        Leg, Site,
+        mapping::{Back, Forward, Mapping, NewColumn, old_column},
+    },
+};
+
+/// The expressions for the parts grow with their number.
+const MAX_PARTS: usize = 4;
+
+/// Split a column into several, with both shapes usable until contract.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SplitColumn")]
+pub(crate) struct SplitColumnForm {
+    /// The table, as it stands in the catalog.
+    table: String,
+    /// The column to split.
+    column: String,
+    /// The columns it is split into, in order.
+    into: Ordered<PartForm>,
+    /// What stands between the parts in the old column. The first column gets the text before the first one, the last
+    /// column all that remains; a missing part is NULL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    separator: Option<String>,
+    /// The old value as an SQL expression over the new columns, instead of joining them with the separator. It must
+    /// never fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    back: Option<String>,
+}
+
+/// A column of the new shape.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SplitColumnPart")]
+struct PartForm {
+    /// Its type.
+    #[serde(rename = "type")]
+    sql_type: String,
+    /// Its value as an SQL expression over the old column, instead of the part between separators. It must never fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+}
+
+/// A column that is split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SplitColumn {
+    pub(crate) table: String,
+    column: String,
+    into: Vec<Part>,
+    separator: Option<String>,
+    back: Option<Expression>,
+    pub(crate) written: SplitColumnForm,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    name: String,
+    sql_type: String,
+    from: Option<Expression>,
+}
+
+impl SplitColumnForm {
+    pub(crate) fn check(self, complaints: &mut Complaints<'_>, engine: Engine) -> Option<SplitColumn> {
+        let here = |field| ["spec", "splitColumn", field];
+        check_table(complaints, &here("table"), &self.table, engine);
+        check_column(complaints, &here("column"), &self.column);
+        if self.into.0.len() < 2 {
+            complaints.add(
+                &here("into"),
+                "there is nothing to split into",
+                "name two columns or more, or use renameColumn",
+            );
+        }
+        if let Some(separator) = &self.separator {
+            if separator.is_empty()
+                || separator.len() > 16
+                || separator.contains("$phasegate")
+                || separator.contains('\0')
+            {
+                complaints.add(
+                    &here("separator"),
+                    "the separator is empty or too long",
+                    "use 1 to 16 characters, for example \" \"",
+                );
+            }
+            if self.into.0.len() > MAX_PARTS {
+                let message = format!("{} columns are more than a separator can serve", self.into.0.len());
+                complaints.add(
+                    &here("into"),
+                    message,
+                    format!("use at most {MAX_PARTS}, or give each column `from`, and `back`"),
+                );
+            }
+        }
+        let into = self.into.0.iter().map(|(name, part)| self.part(complaints, engine, name, part)).collect();
+        let back = self.back.as_deref().and_then(|text| check_expression(complaints, &here("back"), text, engine));
+        if self.back.is_none() && self.separator.is_none() {
+            let remedy = "say how the parts make the old value: `separator: \" \"`, or `back` with an expression";
+            complaints.add(&["spec", "splitColumn"], "there is no way back to the old column", remedy);
+        }
+        let (table, column, separator) = (self.table.clone(), self.column.clone(), self.separator.clone());
+        Some(SplitColumn { table, column, into, separator, back, written: self })
+    }
+
+    fn part(&self, complaints: &mut Complaints<'_>, engine: Engine, name: &str, part: &PartForm) -> Part {
+        let here = ["spec", "splitColumn", "into", name];
+        let at = |field| ["spec", "splitColumn", "into", name, field];
+        check_column(complaints, &here, name);
+        check_type(complaints, &at("type"), &part.sql_type);
+        if same_column(engine, name, &self.column) {
+            complaints.add(&here, "the column is split into itself", "give the new column another name");
+        }
+        let from = part.from.as_deref().and_then(|text| check_expression(complaints, &at("from"), text, engine));
+        if part.from.is_none() {
+            if self.separator.is_none() {
+                let remedy = "add `separator` to the split, or `from` with an expression to the column";
+                complaints.add(&here, format!("nothing says what goes into `{name}`"), remedy);
+            } else if engine == Engine::Postgres && !Dialect::Postgres.is_text(&part.sql_type) {
+                let message = format!("a part of a text does not fit the type `{}`", part.sql_type.trim());
+                complaints.add(&at("type"), message, "use text or varchar, or give the column `from`");
+            }
+        }
+        Part { name: name.to_owned(), sql_type: part.sql_type.trim().to_owned(), from }
+    }
+}
+
+impl SplitColumn {
+    /// The mapping, unless this column cannot be split.
+    pub(crate) fn mapping<'a>(&'a self, site: &Site<'a>, leg: Leg) -> Result<Mapping<'a>, Refused> {
+        let facts = if leg.is_forward() { site.keyed_table(&self.table)? } else { site.table(&self.table)? };
+        let old = old_column(site, &self.table, facts, &self.column, leg)?;
+        if leg.is_forward() && self.separator.is_some() && !site.dialect.is_text(&old.sql_type) {
+            return site.refuse(
+                format!("`{}.{}` is of type {}, in which no separator stands", self.table, self.column, old.sql_type),
+                "give each new column `from`, and the split `back`",
+            );
+        }
+        let separator = self.separator.as_deref().unwrap_or_default();
+        let last = self.into.len().saturating_sub(1);
+        let column = |(index, part): (usize, &'a Part)| NewColumn {
+            name: &part.name,
+            sql_type: part.sql_type.clone(),
+            forward: match &part.from {
+                Some(expression) => Forward::Written(expression),
+                None => Forward::Part { separator, index, last: index == last },
+            },
+        };
+        let new = self.into.iter().enumerate().map(column).collect();
+        let back = self.back.as_ref().map_or(Back::Join { separator }, Back::Written);
+        Ok(Mapping { dialect: site.dialect, table: &self.table, facts, old, new, back })
+    }
+}
