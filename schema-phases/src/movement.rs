@@ -53,6 +53,13 @@ pub enum Blocker {
         /// Where it stands.
         span: Span,
     },
+    /// Another change on the same tables is in the middle of a move.
+    Unfinished {
+        /// That change.
+        change: ChangeName,
+        /// Where it stands.
+        span: Span,
+    },
     /// The change is not where the move begins.
     Elsewhere {
         /// Where it stands.
@@ -65,8 +72,9 @@ pub enum Blocker {
 /// Asked twice for each move: before the intent is written, and again after it. The order in which the live versions
 /// are read is the caller's part of the promise (linearizable reads, pods last).
 ///
-/// When the live versions are missing, a move that harms no conceivable version, neither the old shape's nor the new
-/// shape's, is still allowed.
+/// When there is no source of live versions at all ([`Because::NotThere`]: a laptop), a move that harms no conceivable
+/// version, neither the old shape's nor the new shape's, is still allowed. A source that is out of reach is another
+/// matter: behind it may be a version with a shorter window, so nothing moves.
 pub fn may_move(change: &ChangeName, step: Move, changes: &[LiveChange], live: &Sighting<Vec<AppVersion>>) -> Movement {
     let Some(this) = changes.iter().find(|other| other.profile.name == *change) else {
         let why = format!("it has no change named `{change}`");
@@ -79,7 +87,8 @@ pub fn may_move(change: &ChangeName, step: Move, changes: &[LiveChange], live: &
         }
         Sighting::Missing(missing) if blockers.is_empty() => {
             let conceivable = [this.profile.old_window, this.profile.new_window];
-            if conceivable.iter().any(|window| harms(*window, step)) {
+            let no_source = matches!(missing.because, Because::NotThere(_));
+            if !no_source || conceivable.iter().any(|window| harms(*window, step)) {
                 return Movement::Undecided(missing.clone());
             }
         }
@@ -117,6 +126,9 @@ fn order_blockers(this: &LiveChange, step: Move, changes: &[LiveChange]) -> Vec<
             && span != Span::AtRest(SchemaPhase::Pending)
         {
             blockers.push(Blocker::LaterChange { change, span });
+        } else if other.profile.name != this.profile.name && !matches!(span, Span::AtRest(_)) {
+            // A revert that cannot be finished for now looked behind itself when it began, and will not look again.
+            blockers.push(Blocker::Unfinished { change, span });
         }
     }
     blockers
@@ -153,6 +165,9 @@ impl fmt::Display for Blocker {
             Self::LaterChange { change, span } => {
                 write!(f, "the later change {change} on the same table, which is {span} and not pending")
             }
+            Self::Unfinished { change, span } => {
+                write!(f, "the change {change} on the same table, which is {span} and must be finished first")
+            }
             Self::Elsewhere { span } => write!(f, "the change itself, which is {span}"),
         }
     }
@@ -186,7 +201,7 @@ mod tests {
     }
 
     fn unseen() -> Sighting<Vec<AppVersion>> {
-        let because = Because::Unreachable("no cluster".into());
+        let because = Because::NotThere("no cluster and no --live FILE".into());
         Sighting::Missing(Missing { fact: Fact::LiveVersions, because })
     }
 
@@ -227,7 +242,44 @@ mod tests {
     }
 
     #[test]
-    fn without_sight_of_the_live_versions_only_harmless_moves_are_made() {
+    fn a_source_of_live_versions_that_is_out_of_reach_stops_every_move() {
+        let whys = [
+            Because::Unreachable("no route".into()),
+            Because::TimedOut(std::time::Duration::from_secs(1)),
+            Because::Stale { age: std::time::Duration::from_secs(60) },
+            Because::NotPermitted("list pods".into()),
+            Because::Untrusted("half a list".into()),
+        ];
+        for because in whys {
+            let missing = Missing { fact: Fact::LiveVersions, because };
+            for step in every_move() {
+                let changes = [change("split", 1, Span::AtRest(step.from()))];
+                let answer = may_move(&changes[0].profile.name, step, &changes, &Sighting::Missing(missing.clone()));
+                assert_eq!(answer, Movement::Undecided(missing.clone()), "{step}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_moves_on_a_table_while_another_change_of_it_is_unfinished() {
+        for other in every_move() {
+            for span in [Span::Intended(other), Span::Acting(other)] {
+                for step in every_move() {
+                    for (mine, its) in [(1, 2), (2, 1)] {
+                        let mut changes = [change("mine", mine, Span::AtRest(step.from())), change("other", its, span)];
+                        let name = changes[0].profile.name.clone();
+                        let answer = may_move(&name, step, &changes, &seen(&[]));
+                        assert!(matches!(answer, Movement::Blocked(_)), "{step} beside {span}");
+                        changes[1].profile.tables = ["orders".to_owned()].into();
+                        assert_eq!(may_move(&name, step, &changes, &seen(&[])), Movement::Allowed, "{step} {span}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_any_source_of_live_versions_only_harmless_moves_are_made() {
         let allowed: Vec<String> = every_move()
             .into_iter()
             .filter(|step| {
