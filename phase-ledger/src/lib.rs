@@ -16,6 +16,7 @@
 )]
 
 mod cells;
+pub mod conformance;
 mod decode;
 mod entry;
 mod error;

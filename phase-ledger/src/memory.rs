@@ -17,6 +17,7 @@ use schema_phases::ChangeName;
 use crate::{
     Generation, LedgerReader, LedgerState, ReadError, Reading, Record, Row, ServerIdentity, Session, Statement,
     Transaction, WriteError,
+    statement::{no_control, only_one},
     transition::{Event, apply_all},
 };
 
@@ -276,6 +277,13 @@ impl Inner {
         Ok(generation)
     }
 
+    /// What a statement touches, if an engine would run it.
+    fn run(&self, statement: &Statement) -> Result<u64, WriteError> {
+        no_control(&statement.sql)?;
+        only_one(&statement.sql)?;
+        (self.on_work)(statement)
+    }
+
     fn commit(&mut self, mine: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
         let state = self.fenced(mine)?;
         for table in &transaction.lock_tables {
@@ -284,8 +292,7 @@ impl Inner {
             }
         }
         let (after, events) = apply_all(&state, &transaction.records)?;
-        let on_work = Arc::clone(&self.on_work);
-        let touched = transaction.work.iter().map(|work| on_work(work)).collect::<Result<Vec<u64>, WriteError>>()?;
+        let touched = transaction.work.iter().map(|work| self.run(work)).collect::<Result<Vec<u64>, WriteError>>()?;
         self.work.extend(transaction.work.iter().cloned());
         self.ledger = Some(after);
         self.remember(mine, events);
@@ -294,8 +301,7 @@ impl Inner {
 
     fn run_alone(&mut self, mine: Generation, statement: &Statement) -> Result<(), WriteError> {
         self.fenced(mine)?;
-        let on_work = Arc::clone(&self.on_work);
-        on_work(statement)?;
+        self.run(statement)?;
         self.work.push(statement.clone());
         Ok(())
     }

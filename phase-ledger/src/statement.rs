@@ -13,6 +13,41 @@ pub(crate) fn no_control(sql: &str) -> Result<(), WriteError> {
     Ok(())
 }
 
+/// Refuses a text that holds a second statement: a driver that takes several would run a hidden COMMIT among them.
+/// PostgreSQL's protocol refuses it by itself.
+pub(crate) fn only_one(sql: &str) -> Result<(), WriteError> {
+    // The body of a trigger is full of statements.
+    let has_body = first_word(sql) == "CREATE" && sql.to_ascii_uppercase().contains("BEGIN");
+    if !has_body && !first_word(after_first(sql)).is_empty() {
+        let cause = "the text holds more than one statement; give each a step of its own".into();
+        return Err(WriteError::Refused { statement: shortened(sql, 400), cause });
+    }
+    Ok(())
+}
+
+/// What follows the first semicolon that stands outside of strings, quoted names and comments.
+fn after_first(sql: &str) -> &str {
+    let mut rest = sql;
+    while let Some(at) = rest.find(['\'', '"', '`', ';', '-', '/']) {
+        let tail = rest.get(at..).unwrap_or_default();
+        let after = tail.get(1..).unwrap_or_default();
+        rest = match tail.chars().next() {
+            Some(';') => return after,
+            Some(quote @ ('\'' | '"' | '`')) => after.split_once(quote).map_or("", |(_, after)| after),
+            _ => {
+                if let Some(comment) = tail.strip_prefix("--") {
+                    comment.split_once('\n').map_or("", |(_, after)| after)
+                } else if let Some(comment) = tail.strip_prefix("/*") {
+                    comment.split_once("*/").map_or("", |(_, after)| after)
+                } else {
+                    after
+                }
+            }
+        };
+    }
+    ""
+}
+
 /// The first word of a statement, in capitals: what kind of statement it is.
 pub(crate) fn first_word(sql: &str) -> String {
     let mut rest = sql.trim_start();
@@ -73,7 +108,7 @@ pub(crate) fn quoted(table: &str) -> String {
     parts.iter().map(quote).collect::<Vec<_>>().join(".")
 }
 
-/// The number of rows in a query's only cell: what counting queries answer.
+/// A table of the ledger that contradicts itself.
 pub(crate) fn damaged(table: &str, why: &str) -> ReadError {
     ReadError::Damaged { table: table.to_owned(), why: why.to_owned() }
 }
@@ -107,6 +142,26 @@ mod tests {
             "beginning",
         ] {
             assert!(no_control(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_second_statement_is_refused() {
+        for bad in
+            ["SELECT 1; COMMIT", "SELECT ';'; x", "SELECT 1 /* ; */; -- a\n COMMIT", "SELECT \";\" - 1 / 2; END;"]
+        {
+            assert!(matches!(only_one(bad), Err(WriteError::Refused { .. })), "{bad}");
+        }
+        for good in [
+            "SELECT 1",
+            "SELECT 1;",
+            "SELECT ';a''b;' -- ; x",
+            "SELECT 1; -- the end",
+            "SELECT 'open; x",
+            "CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1; SELECT 2; END;",
+            "UPDATE `a;b` SET x = 1;;",
+        ] {
+            assert!(only_one(good).is_ok(), "{good}");
         }
     }
 

@@ -13,3 +13,4 @@
 
 pub mod argo;
 pub mod kube_api;
+pub mod postgres;

@@ -61,6 +61,18 @@ pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) ->
     }
 }
 
+/// The error of `fence.sql` or `peek.sql`: whatever refuses them, the ledger is not as it must be.
+pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
+    match fault(&cause) {
+        Fault::Refused => damaged(&cause.to_string()),
+        Fault::Gone | Fault::Lock | Fault::Passing => write_error(cause, sql, Some("phasegate.ledger")),
+    }
+}
+
+fn damaged(why: &str) -> WriteError {
+    WriteError::Read(ReadError::Damaged { table: "phasegate.ledger".to_owned(), why: why.to_owned() })
+}
+
 /// The error of a query of the caller.
 pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
     match fault(&cause) {
@@ -77,8 +89,6 @@ pub(super) fn fence(
     mine: Generation,
     mark: &str,
 ) -> Result<(), WriteError> {
-    let damaged =
-        |why: &str| WriteError::Read(ReadError::Damaged { table: "phasegate.ledger".to_owned(), why: why.to_owned() });
     let Some((format, generation, marked)) = row else { return Err(damaged("it has no row")) };
     if marked.as_deref() != Some(mark) {
         return Err(WriteError::Read(ReadError::Pooler));

@@ -13,7 +13,7 @@ use crate::{
 
 /// Bounds on the server's side; in one message with the read they make one implicit transaction, which they end with.
 const GATE_READ: &str = concat!(
-    "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '3s';",
+    "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '3s'; SET LOCAL jit = off;",
     include_str!("../sql/postgres/read.sql")
 );
 const READ: &str = include_str!("../sql/postgres/read.sql");

@@ -109,7 +109,15 @@ impl PostgresSession {
 
     /// Rolls back whatever failed, and says who stood in the way.
     async fn failed(&mut self, error: WriteError, transaction: Option<&Transaction>) -> WriteError {
-        self.roll_back().await;
+        if self.open {
+            self.roll_back().await;
+        }
+        // Another format, or no ledger any more, looks like damage to a fence: a closer look tells them apart.
+        if matches!(error, WriteError::Read(ReadError::Damaged { .. }))
+            && let Err(closer @ (ReadError::Format { .. } | ReadError::Unexplained { .. })) = self.read().await
+        {
+            return WriteError::Read(closer);
+        }
         let WriteError::LockNotAvailable { table, blocker: None } = error else { return error };
         let tables = transaction.map(|transaction| transaction.lock_tables.as_slice()).unwrap_or_default();
         let fence = table == LEDGER;
@@ -179,13 +187,13 @@ impl PostgresSession {
         let connection = self.idle().await?;
         let sql = include_str!("../sql/postgres/peek.sql");
         let row = sqlx::raw_sql(sql).fetch_optional(&mut *connection).await;
-        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
         fault::fence(row.as_ref().map(fence_columns).transpose()?, mine, &mark)?;
         let mut work = Work { connection, mark: &mark };
         work.plain(format!("SET lock_timeout = {}", milliseconds(lock_timeout)), None).await?;
         let outcome = work.run(statement).await;
-        work.plain("SET lock_timeout = '5s'".to_owned(), None).await?;
-        outcome.map(drop)
+        let restored = work.plain("SET lock_timeout = '5s'".to_owned(), None).await;
+        outcome.and(restored)
     }
 }
 
@@ -243,11 +251,10 @@ impl Session for PostgresSession {
         statement: &Statement,
         lock_timeout: Duration,
     ) -> Result<(), WriteError> {
-        let outcome = self.run_alone_inner(generation, statement, lock_timeout).await;
-        if matches!(outcome, Err(WriteError::Transient { .. })) {
-            self.heartbeat().await.ok();
+        match self.run_alone_inner(generation, statement, lock_timeout).await {
+            Err(error) => Err(self.failed(error, None).await),
+            done => done,
         }
-        outcome
     }
 
     async fn heartbeat(&mut self) -> Result<(), WriteError> {
@@ -309,7 +316,7 @@ impl Work<'_> {
     async fn fence(&mut self) -> Result<Option<FenceRow>, WriteError> {
         let sql = include_str!("../sql/postgres/fence.sql");
         let row = sqlx::raw_sql(sql).fetch_optional(&mut *self.connection).await;
-        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
         row.as_ref().map(fence_columns).transpose()
     }
 

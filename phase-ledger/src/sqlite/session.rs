@@ -139,6 +139,32 @@ impl SqliteSession {
         Ok(touched)
     }
 
+    async fn run_alone_inner(
+        &mut self,
+        mine: Generation,
+        statement: &Statement,
+        lock_timeout: Duration,
+    ) -> Result<(), WriteError> {
+        let milliseconds = lock_timeout.as_millis().min(3_600_000);
+        let mut work = Work { connection: self.idle().await? };
+        work.fence(Some(mine)).await?;
+        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), LEDGER).await?;
+        work.run(statement, "the database file").await.map(drop)
+    }
+
+    /// Rolls back what failed. A fence that cannot be read gets a closer look: another format looks like damage.
+    async fn failed(&mut self, error: WriteError) -> WriteError {
+        if self.open {
+            self.roll_back().await;
+        }
+        if matches!(error, WriteError::Read(ReadError::Damaged { .. }))
+            && let Err(closer @ (ReadError::Format { .. } | ReadError::Unexplained { .. })) = self.read().await
+        {
+            return WriteError::Read(closer);
+        }
+        error
+    }
+
     async fn take_over_inner(&mut self, runner: &str) -> Result<Generation, WriteError> {
         self.use_wal().await?;
         let mut work = self.begin(TAKE_OVER, LEDGER).await?;
@@ -190,19 +216,17 @@ impl Session for SqliteSession {
     }
 
     async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
-        let outcome = self.take_over_inner(runner).await;
-        if self.open {
-            self.roll_back().await;
+        match self.take_over_inner(runner).await {
+            Err(error) => Err(self.failed(error).await),
+            done => done,
         }
-        outcome
     }
 
     async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
-        let outcome = self.commit_inner(generation, transaction).await;
-        if self.open {
-            self.roll_back().await;
+        match self.commit_inner(generation, transaction).await {
+            Err(error) => Err(self.failed(error).await),
+            done => done,
         }
-        outcome
     }
 
     async fn run_alone(
@@ -211,11 +235,10 @@ impl Session for SqliteSession {
         statement: &Statement,
         lock_timeout: Duration,
     ) -> Result<(), WriteError> {
-        let milliseconds = lock_timeout.as_millis().min(3_600_000);
-        let mut work = Work { connection: self.idle().await? };
-        work.fence(Some(generation)).await?;
-        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), LEDGER).await?;
-        work.run(statement, "the database file").await.map(drop)
+        match self.run_alone_inner(generation, statement, lock_timeout).await {
+            Err(error) => Err(self.failed(error).await),
+            done => done,
+        }
     }
 
     async fn heartbeat(&mut self) -> Result<(), WriteError> {
@@ -246,7 +269,10 @@ impl Work<'_> {
     async fn fence(&mut self, mine: Option<Generation>) -> Result<(), WriteError> {
         let sql = include_str!("../sql/sqlite/fence.sql");
         let row = sqlx::query(sql).persistent(false).fetch_optional(&mut *self.connection).await;
-        let row = row.map_err(|cause| fault::write_error(cause, sql, LEDGER))?;
+        let row = row.map_err(|cause| match fault::primary_code(&cause) {
+            Some(fault::ERROR) => WriteError::Read(damaged(LEDGER, &cause.to_string())),
+            _ => fault::write_error(cause, sql, LEDGER),
+        })?;
         let row = row.ok_or_else(|| damaged(LEDGER, "it has no row"))?;
         let number = |at: usize, what: &str| number(&row, at).ok_or_else(|| damaged(LEDGER, what));
         let format = number(0, "format is no number")?;
@@ -272,6 +298,7 @@ impl Work<'_> {
 
     async fn run(&mut self, statement: &Statement, table: &str) -> Result<u64, WriteError> {
         statement::no_control(&statement.sql)?;
+        statement::only_one(&statement.sql)?;
         let outcome = values::query(statement).execute(&mut *self.connection).await;
         let done = outcome.map_err(|cause| fault::write_error(cause, &statement.sql, table))?;
         // SQLite keeps the last count for statements that touch no rows.

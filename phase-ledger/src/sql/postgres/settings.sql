@@ -11,5 +11,6 @@ SET default_transaction_read_only = off;
 SET default_transaction_deferrable = off;
 SET statement_timeout = 0;                   -- a role's default would cut an index build or a scan in half
 SET lock_timeout = '5s';                     -- and yet nothing waits for ever
+SET jit = off;                               -- our reads are too small for it
 SET client_min_messages = 'warning';
 SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings s WHERE s.name = 'transaction_timeout'

@@ -11,4 +11,5 @@ SELECT CAST(l.format AS TEXT), '0', CAST(l.server AS TEXT),
   FROM phasegate_ledger l
   LEFT JOIN phasegate_changes c ON true
   LEFT JOIN phasegate_backfills b ON b.change = c.name
+ WHERE l.one = 1
  ORDER BY c.ordinal, c.name
