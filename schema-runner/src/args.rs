@@ -247,5 +247,4 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
-
 }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use phase_ledger::{LedgerReader, ReadError, Reading};
-use schema_phases::{
-    AppVersion, Because, DatabaseFacts, Fact, LedgerSight, Missing, Policy, Sighting, Verdict, judge,
-};
+use schema_phases::{AppVersion, Because, DatabaseFacts, Fact, LedgerSight, Missing, Policy, Sighting, Verdict, judge};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -147,12 +145,7 @@ pub async fn check(
     }
 }
 
-async fn ask(
-    reader: &dyn LedgerReader,
-    siblings: Option<&dyn Siblings>,
-    question: &Question,
-    clock: Clock,
-) -> Answer {
+async fn ask(reader: &dyn LedgerReader, siblings: Option<&dyn Siblings>, question: &Question, clock: Clock) -> Answer {
     let at = clock.now();
     let ledger = match reader.read().await {
         Ok(Reading::NotBegun) => Sighting::Seen { value: LedgerSight::NotBegun, at },

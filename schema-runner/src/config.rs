@@ -45,7 +45,9 @@ pub(crate) enum BadConfig {
         cause: io::Error,
     },
     /// It is no plan's directory.
-    #[error("`{path}` holds more than {MOST_FILES} YAML and SQL files, or folders deeper than {DEEPEST}; give the directory with phasegate.yaml")]
+    #[error(
+        "`{path}` holds more than {MOST_FILES} YAML and SQL files, or folders deeper than {DEEPEST}; give the directory with phasegate.yaml"
+    )]
     TooMuch {
         /// The directory.
         path: PathBuf,
@@ -67,7 +69,9 @@ pub(crate) enum BadConfig {
         found: &'static str,
     },
     /// A namespace is needed.
-    #[error("no namespace was given; set PHASEGATE_NAMESPACE (downward API: metadata.namespace), or give --namespace NS")]
+    #[error(
+        "no namespace was given; set PHASEGATE_NAMESPACE (downward API: metadata.namespace), or give --namespace NS"
+    )]
     NoNamespace,
     /// A pod's name is needed.
     #[error("--pod-aware needs the pod's own name; set POD_NAME (downward API: metadata.name)")]
@@ -88,8 +92,7 @@ fn listed(errors: &[FileError]) -> String {
 pub(crate) fn database_url(file: Option<&Path>, environment: Option<String>) -> Result<DatabaseUrl, BadConfig> {
     let (place, text) = match (file, environment) {
         (Some(path), _) => {
-            let text = fs::read_to_string(path)
-                .map_err(|cause| BadConfig::UrlFile { path: path.to_owned(), cause })?;
+            let text = fs::read_to_string(path).map_err(|cause| BadConfig::UrlFile { path: path.to_owned(), cause })?;
             (format!("`{}`", path.display()), text)
         }
         (None, Some(text)) => ("PHASEGATE_DATABASE_URL".to_owned(), text),
@@ -107,12 +110,7 @@ pub(crate) fn plan(directory: &Path) -> Result<Plan, BadConfig> {
 
 /// YAML and SQL files by relative path. Mounted ConfigMaps hold their data behind `..data` links, which are skipped
 /// like everything hidden.
-fn collect(
-    root: &Path,
-    directory: &Path,
-    depth: usize,
-    files: &mut BTreeMap<String, String>,
-) -> Result<(), BadConfig> {
+fn collect(root: &Path, directory: &Path, depth: usize, files: &mut BTreeMap<String, String>) -> Result<(), BadConfig> {
     let unreadable = |path: &Path, cause| BadConfig::PlanFile { path: path.to_owned(), cause };
     for entry in fs::read_dir(directory).map_err(|cause| unreadable(directory, cause))? {
         let path = entry.map_err(|cause| unreadable(directory, cause))?.path();

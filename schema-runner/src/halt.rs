@@ -32,7 +32,9 @@ pub(crate) enum MoveError {
         why: String,
     },
     /// Rows disagree that must agree.
-    #[error("{count} rows disagree, where it must hold that {what}; mend these rows, then run again. They are counted by: {query}")]
+    #[error(
+        "{count} rows disagree, where it must hold that {what}; mend these rows, then run again. They are counted by: {query}"
+    )]
     Disagree {
         /// What must hold.
         what: String,
@@ -42,7 +44,9 @@ pub(crate) enum MoveError {
         query: String,
     },
     /// What keeps the shapes equal is missing, disabled or altered.
-    #[error("{object} on {table} {why}; writes may have gone unsynced: put it back as it was, and the verification will count what it missed")]
+    #[error(
+        "{object} on {table} {why}; writes may have gone unsynced: put it back as it was, and the verification will count what it missed"
+    )]
     SyncBroken {
         /// The object.
         object: String,
@@ -66,7 +70,9 @@ pub(crate) enum MoveError {
         query: String,
     },
     /// The steps done do not belong to the steps there are.
-    #[error("the ledger knows of step {done} of a move that has {steps} steps; it was begun by another version of Phasegate: finish it with that one")]
+    #[error(
+        "the ledger knows of step {done} of a move that has {steps} steps; it was begun by another version of Phasegate: finish it with that one"
+    )]
     OtherSteps {
         /// The step in the ledger.
         done: u32,
@@ -74,7 +80,9 @@ pub(crate) enum MoveError {
         steps: usize,
     },
     /// It was edited after it was applied.
-    #[error("`{file}` was edited after `{change}` was applied (it is {span}); put it back as it was and write a new change instead")]
+    #[error(
+        "`{file}` was edited after `{change}` was applied (it is {span}); put it back as it was and write a new change instead"
+    )]
     Edited {
         /// The change.
         change: ChangeName,

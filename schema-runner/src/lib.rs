@@ -22,6 +22,7 @@ pub mod check;
 mod clock;
 mod exit;
 mod halt;
+mod index;
 pub mod live;
 mod lock;
 mod loss;

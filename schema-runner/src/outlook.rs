@@ -3,7 +3,7 @@
 
 use phase_ledger::{LedgerState, Reading, Session};
 use schema_changes::{Engine, Plan, SchemaChange, Step};
-use schema_phases::{LiveChange, Move, Movement, Sighting, Span, may_move, next_move};
+use schema_phases::{LiveChange, Move, Movement, SchemaPhase, Sighting, Span, may_move, next_move};
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,7 +87,7 @@ pub async fn outlook(
         let span = all
             .iter()
             .find(|live| live.profile.name == change.profile.name)
-            .map_or(Span::AtRest(schema_phases::SchemaPhase::Pending), |live| live.span);
+            .map_or(Span::AtRest(SchemaPhase::Pending), |live| live.span);
         let mut ahead = Vec::new();
         let mut at = span.at();
         // A move that acts goes on to its end, whatever Git asks.
@@ -96,7 +96,7 @@ pub async fn outlook(
             Span::AtRest(_) | Span::Intended(_) => next_move(at, change.target),
         };
         while let Some(step) = next {
-            let mut one = one_move(plan.database.engine, session, moves, change, step).await?;
+            let mut one = one_move(plan.database.engine, session, moves, change, step, span.at()).await?;
             if ahead.is_empty() && !matches!(span, Span::Acting(_)) {
                 one.blocked_by = blocked_by(moves, plan, change, step, &all, &seen);
             }
@@ -123,10 +123,7 @@ fn live_changes(plan: &Plan, state: Option<&LedgerState>) -> Vec<LiveChange> {
                 known.profile = change.profile.clone();
                 known.span = known.span.settled();
             }
-            None => all.push(LiveChange {
-                profile: change.profile.clone(),
-                span: Span::AtRest(schema_phases::SchemaPhase::Pending),
-            }),
+            None => all.push(LiveChange { profile: change.profile.clone(), span: Span::AtRest(SchemaPhase::Pending) }),
         }
     }
     all.sort_by_key(|live| live.profile.order);
@@ -158,6 +155,7 @@ async fn one_move(
     moves: &dyn Moves,
     change: &SchemaChange,
     step: Move,
+    at: SchemaPhase,
 ) -> Result<MoveOutlook, String> {
     let tables = &change.profile.tables;
     let catalog = catalog::read(session, engine, tables).await.map_err(|cause| chain(&cause))?;
@@ -166,7 +164,7 @@ async fn one_move(
         Ok(steps) => {
             let mut shown = Vec::new();
             for step in steps {
-                shown.push(one_step(engine, session, step).await);
+                shown.push(one_step(engine, session, step, at).await);
             }
             Ok(shown)
         }
@@ -179,32 +177,32 @@ async fn one_move(
     Ok(MoveOutlook { step, blocked_by: Vec::new(), steps, losses, accepted: accepted(change, step) })
 }
 
-async fn one_step(engine: Engine, session: &mut dyn Session, step: Step) -> StepOutlook {
+async fn one_step(engine: Engine, session: &mut dyn Session, step: Step, at: SchemaPhase) -> StepOutlook {
     match step {
         Step::Transaction { what, tables, statements } => StepOutlook {
             what,
             lock: match (engine, tables.is_empty()) {
                 (_, true) => "none on existing tables".to_owned(),
                 (Engine::Sqlite, false) => "the database's write lock, for one transaction".to_owned(),
-                (Engine::Postgres | Engine::Mysql | Engine::Mariadb, false) => format!(
-                    "ACCESS EXCLUSIVE on {}, waited for at most 200 ms at a time",
-                    tables.join(", ")
-                ),
+                (Engine::Postgres | Engine::Mysql | Engine::Mariadb, false) => {
+                    format!("ACCESS EXCLUSIVE on {}, waited for at most 200 ms at a time", tables.join(", "))
+                }
             },
             rows: None,
             sql: statements,
         },
-        Step::Alone { what, statement } => {
-            StepOutlook { what, lock: "what the statement takes by itself".to_owned(), rows: None, sql: vec![statement] }
-        }
+        Step::Alone { what, statement } => StepOutlook {
+            what,
+            lock: "what the statement takes by itself".to_owned(),
+            rows: None,
+            sql: vec![statement],
+        },
         Step::Backfill(it) => {
             let table = schema_changes::quote(engine, &it.table);
-            // Before the new columns exist, every row will need it.
-            let unfilled = number(session, &format!("SELECT count(*) FROM {table} WHERE {}", it.unfilled)).await;
-            let rows = match unfilled {
-                Ok(rows) => Some(rows),
-                Err(_) => number(session, &format!("SELECT count(*) FROM {table}")).await.ok(),
-            };
+            // Before the new columns exist, every row will need it. (SQLite takes the name of a column that does not
+            // exist for a text, so this must not be left to an error.)
+            let needing = if at < SchemaPhase::Expanded { "true" } else { it.unfilled.as_str() };
+            let rows = number(session, &format!("SELECT count(*) FROM {table} WHERE {needing}")).await.ok();
             StepOutlook {
                 what: format!("fill the rows of {} in ranges of ({})", it.table, it.key.join(", ")),
                 lock: "the rows of one range at a time, for about 35 ms".to_owned(),
@@ -296,9 +294,10 @@ impl MoveOutlook {
                 .map(|step| json!({"what": step.what, "lock": step.lock, "rows": step.rows, "sql": step.sql}))
                 .collect::<Vec<_>>()
         });
-        let losses = self.losses.as_ref().map(|losses| {
-            losses.iter().map(|lost| json!({"what": lost.what, "rows": lost.rows})).collect::<Vec<_>>()
-        });
+        let losses = self
+            .losses
+            .as_ref()
+            .map(|losses| losses.iter().map(|lost| json!({"what": lost.what, "rows": lost.rows})).collect::<Vec<_>>());
         json!({
             "from": self.step.from().as_str(),
             "to": self.step.to().as_str(),

@@ -12,9 +12,7 @@ use std::{
 
 use phase_ledger::{BackfillProgress, Generation, LedgerState, Reading, Record, Session, Transaction};
 use schema_changes::{Catalog, SchemaChange, Step};
-use schema_phases::{
-    ChangeName, Fit, Move, Movement, SchemaPhase, Sighting, may_move,
-};
+use schema_phases::{ChangeName, Fit, Move, Movement, SchemaPhase, Sighting, may_move};
 use tokio::time::Instant;
 
 use crate::{
@@ -61,14 +59,8 @@ impl Attempt<'_> {
         self.accept_loss(change, step).await?;
         self.report(Event::Moving { change: change.profile.name.clone(), step });
         self.intend(change, step).await?;
-        let mut hand = Hand {
-            change,
-            step,
-            acting: false,
-            done: BTreeSet::new(),
-            backfill: None,
-            looked: Instant::now(),
-        };
+        let mut hand =
+            Hand { change, step, acting: false, done: BTreeSet::new(), backfill: None, looked: Instant::now() };
         let halted = match self.look_again(&mut hand).await {
             Ok(()) => self.act(&mut hand, &script).await,
             Err(halt) => Err(halt),

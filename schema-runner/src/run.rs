@@ -12,9 +12,7 @@ use std::{
 use async_trait::async_trait;
 use phase_ledger::{LedgerState, ReadError, Reading, Record, Session};
 use schema_changes::{Plan, SchemaChange};
-use schema_phases::{
-    Because, Currency, Fact, Recovery, SchemaPhase, Span, Target, currency, next_move, recover,
-};
+use schema_phases::{Because, Currency, Fact, Recovery, SchemaPhase, Span, Target, currency, next_move, recover};
 use tokio::time::Instant;
 
 use crate::{
@@ -81,6 +79,8 @@ pub struct Settings {
     pub ledger_wait: Duration,
     /// For how long failures that may pass are met with another attempt.
     pub retry_for: Duration,
+    /// How long to pause before the second attempt; twice as long before each further one.
+    pub retry_pause: Duration,
     /// How long a statement may go on once somebody asked this process to leave.
     pub leave_within: Duration,
 }
@@ -95,6 +95,7 @@ impl Default for Settings {
             batch_aim: Duration::from_millis(35),
             ledger_wait: Duration::from_secs(2),
             retry_for: Duration::from_secs(300),
+            retry_pause: Duration::from_millis(500),
             leave_within: Duration::from_secs(20),
         }
     }
@@ -152,14 +153,13 @@ async fn overtime(stop: &Stop, leave_within: Duration) {
     tokio::time::sleep(leave_within).await;
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Attempt after attempt, until one ends for good or nothing has succeeded for too long.
 async fn persist(plan: &Plan, ports: &Ports<'_>, settings: &Settings, stop: &Stop) -> Tally {
     let progressed = AtomicBool::new(false);
     let mut failing_since = Instant::now();
-    let mut pause = FIRST_PAUSE;
+    let mut pause = settings.retry_pause;
     loop {
         let halt = match attempt(plan, ports, settings, stop, &progressed).await {
             Ok(tally) => return tally,
@@ -172,13 +172,18 @@ async fn persist(plan: &Plan, ports: &Ports<'_>, settings: &Settings, stop: &Sto
                 return Tally::ending(Exit::Done, "superseded".to_owned());
             }
             Halt::Stopped => return Tally::ending(Exit::TryAgain, "asked to leave".to_owned()),
-            Halt::Undecided(missing) => return Tally::ending(Exit::TryAgain, missing.to_string()),
+            Halt::Undecided(missing) => match missing.because {
+                Because::Unreachable(_) | Because::TimedOut(_) | Because::Stale { .. } => missing.to_string(),
+                Because::NotPermitted(_) | Because::Untrusted(_) | Because::NotThere(_) => {
+                    return Tally::ending(Exit::TryAgain, missing.to_string());
+                }
+            },
             Halt::Failed(cause) => return Tally::ending(cause.exit(), chain(&cause)),
             Halt::Blocked(by) => return Tally::ending(Exit::Done, format!("blocked by {}", by.join("; and by "))),
         };
         if progressed.swap(false, Ordering::Relaxed) {
             failing_since = Instant::now();
-            pause = FIRST_PAUSE;
+            pause = settings.retry_pause;
         }
         if failing_since.elapsed() >= settings.retry_for {
             return Tally::ending(Exit::TryAgain, why);
@@ -223,16 +228,8 @@ async fn attempt(
     }
     let generation = session.take_over(&settings.runner).await?;
     ports.report.tell(&Event::TookOver { generation: generation.0 });
-    let mut attempt = Attempt {
-        plan,
-        ports,
-        settings,
-        stop,
-        session,
-        generation,
-        progressed,
-        violations: BTreeSet::new(),
-    };
+    let mut attempt =
+        Attempt { plan, ports, settings, stop, session, generation, progressed, violations: BTreeSet::new() };
     attempt.register().await?;
     let mut tally = Tally::new();
     attempt.recover_all(&mut tally).await?;
@@ -269,10 +266,12 @@ impl Attempt<'_> {
     /// Tells the gates of every change before the first one moves.
     async fn register(&mut self) -> Result<(), Halt> {
         let mut records = vec![Record::Plan(self.plan.digest.clone())];
-        records.extend(self.plan.changes.iter().map(|change| Record::Register {
-            profile: change.profile.clone(),
-            definition: change.definition.clone(),
-        }));
+        records.extend(
+            self.plan.changes.iter().map(|change| Record::Register {
+                profile: change.profile.clone(),
+                definition: change.definition.clone(),
+            }),
+        );
         self.record(records).await
     }
 
@@ -377,11 +376,19 @@ impl Attempt<'_> {
             }
             Halt::Undecided(missing) if missing.fact == Fact::LiveVersions => {
                 tally.blocked += 1;
-                // Nobody stated them: that does not pass by trying again.
-                if !matches!(missing.because, Because::NotThere(_)) {
-                    tally.exit = tally.exit.max(Exit::TryAgain);
-                }
-                let by = vec![missing.to_string()];
+                let by = match missing.because {
+                    // Nobody stated them: that does not pass by trying again.
+                    Because::NotThere(why) => why,
+                    Because::Unreachable(_)
+                    | Because::TimedOut(_)
+                    | Because::Stale { .. }
+                    | Because::NotPermitted(_)
+                    | Because::Untrusted(_) => {
+                        tally.exit = tally.exit.max(Exit::TryAgain);
+                        missing.to_string()
+                    }
+                };
+                let by = vec![format!("not knowing the live versions: {by}")];
                 self.report(Event::Blocked { change: change.profile.name.clone(), step, by });
             }
             Halt::Failed(cause) => self.fail(&change.profile.name, &cause, tally),
@@ -396,3 +403,6 @@ impl Attempt<'_> {
         self.report(Event::Failed { change: change.clone(), why: chain(cause), exit: cause.exit() });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use schema_changes::Step;
 use schema_phases::SchemaPhase;
 
 use crate::{
-    halt::{Halt, MoveError},
+    halt::{Halt, MoveError, chain},
+    index,
     moves::plain,
     patience::Patience,
     protocol::{Attempt, Hand},
@@ -114,6 +115,9 @@ impl Attempt<'_> {
 
     /// One statement that cannot be in a transaction, on the connection that holds the lock.
     async fn alone(&mut self, hand: &mut Hand<'_>, statement: &str) -> Result<(), Halt> {
+        if index::is_built(self.session.as_mut(), self.generation, self.plan.database.engine, statement).await? {
+            return Ok(());
+        }
         let statement = plain(statement);
         let mut patience = Patience::new(self.settings.lock_patience);
         loop {
@@ -134,19 +138,9 @@ impl Attempt<'_> {
         patience: &mut Patience,
         cause: WriteError,
     ) -> Result<(), Halt> {
-        let why = match &cause {
-            WriteError::LockNotAvailable { .. } => crate::halt::chain(&cause),
-            // A deadlock passes; a lost connection does not come back on this session.
-            WriteError::Transient { .. } => {
-                let why = crate::halt::chain(&cause);
-                self.session.heartbeat().await?;
-                why
-            }
-            WriteError::Fenced { .. }
-            | WriteError::Conflict { .. }
-            | WriteError::Refused { .. }
-            | WriteError::Read(_) => return Err(cause.into()),
-        };
+        // Whatever else went wrong leaves open whether it happened: the next attempt asks the ledger.
+        let WriteError::LockNotAvailable { .. } = &cause else { return Err(cause.into()) };
+        let why = chain(&cause);
         if self.stop.is_set() {
             return Err(Halt::Stopped);
         }

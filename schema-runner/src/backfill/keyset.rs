@@ -68,9 +68,12 @@ impl Keyset {
     /// SQLite lets NULL into primary keys that are not INTEGER; such a row is in no range.
     fn no_nulls(&self) -> String {
         match self.engine {
-            Engine::Sqlite => {
-                self.columns.iter().map(|column| format!("{} IS NOT NULL", column.quoted)).collect::<Vec<_>>().join(" AND ")
-            }
+            Engine::Sqlite => self
+                .columns
+                .iter()
+                .map(|column| format!("{} IS NOT NULL", column.quoted))
+                .collect::<Vec<_>>()
+                .join(" AND "),
             Engine::Postgres | Engine::Mysql | Engine::Mariadb => "true".to_owned(),
         }
     }
@@ -203,12 +206,7 @@ mod tests {
 
     #[test]
     fn a_table_without_a_key_is_refused() {
-        let it = Backfill {
-            table: "t".into(),
-            key: Vec::new(),
-            assignments: String::new(),
-            unfilled: String::new(),
-        };
+        let it = Backfill { table: "t".into(), key: Vec::new(), assignments: String::new(), unfilled: String::new() };
         let refused = Keyset::new(Engine::Sqlite, &it, &TableFacts::default()).err();
         assert_eq!(refused.as_deref(), Some("`t` has no primary key; add one first"));
     }

@@ -10,7 +10,7 @@ mod pace;
 
 use std::time::Duration;
 
-use phase_ledger::{BackfillProgress, Cell, Record, Statement, Transaction};
+use phase_ledger::{BackfillProgress, Cell, Record, Statement, Transaction, WriteError};
 use schema_changes::{Backfill, Engine};
 use tokio::time::Instant;
 
@@ -26,6 +26,9 @@ use crate::{
 /// Sweeps after the first pass. Each leaves only rows whose key moved while it ran, so more than a few means that
 /// something other than key changes unfills rows; the verification will count them.
 const SWEEPS: u32 = 5;
+
+/// So many deadlocks in a row are met with another try on the same connection.
+const DEADLOCKS: u32 = 20;
 
 /// A batch may wait this long for a row that somebody writes; meanwhile it holds other rows.
 const ROW_WAIT: Duration = Duration::from_millis(200);
@@ -67,7 +70,8 @@ impl Attempt<'_> {
     async fn keyset(&mut self, hand: &Hand<'_>, it: &Backfill) -> Result<Keyset, Halt> {
         let catalog = self.catalog(hand.change).await?;
         let refused = |why: String| Halt::from(MoveError::Refused { why });
-        let facts = catalog.get(&it.table).ok_or_else(|| refused(format!("the table `{}` does not exist", it.table)))?;
+        let facts =
+            catalog.get(&it.table).ok_or_else(|| refused(format!("the table `{}` does not exist", it.table)))?;
         Keyset::new(self.plan.database.engine, it, facts).map_err(refused)
     }
 
@@ -160,8 +164,7 @@ impl Attempt<'_> {
         records: Vec<Record>,
         pace: &mut Pace,
     ) -> Result<u64, Halt> {
-        let transaction =
-            Transaction { lock_tables: Vec::new(), lock_timeout: ROW_WAIT, work: vec![update], records };
+        let transaction = Transaction { lock_tables: Vec::new(), lock_timeout: ROW_WAIT, work: vec![update], records };
         let mut patience = Patience::new(self.settings.batch_patience);
         loop {
             let began = Instant::now();
@@ -170,6 +173,15 @@ impl Attempt<'_> {
                     pace.took(began.elapsed());
                     self.progress();
                     return Ok(touched.first().copied().unwrap_or_default());
+                }
+                // A deadlock passes. Whether the batch happened does not matter: it fills only what is unfilled, and its
+                // cursor is the same again. A connection that is gone says so.
+                Err(WriteError::Transient { cause }) if patience.tries() < DEADLOCKS => {
+                    self.session.heartbeat().await?;
+                    if let Some(pause) = patience.pause() {
+                        tracing::debug!(%cause, "a batch was given up by the database");
+                        self.stop.sleep(pause).await;
+                    }
                 }
                 Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
             }

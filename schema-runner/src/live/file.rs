@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use schema_phases::{AppVersion, BadDigest, BadSupports, Because, Fact, Missing, Moment, PlanDigest, Sighting, Supports};
+use schema_phases::{
+    AppVersion, BadDigest, BadSupports, Because, Fact, Missing, Moment, PlanDigest, Sighting, Supports,
+};
 use serde::Deserialize;
 
 use super::{LiveVersion, LiveVersions, Presence};
@@ -83,8 +85,7 @@ impl std::str::FromStr for Stated {
         } else {
             serde_saphyr::from_str(text).map_err(form)?
         };
-        let wanted =
-            written.wanted_digest.map(|digest| digest.parse().map_err(BadLiveFile::Digest)).transpose()?;
+        let wanted = written.wanted_digest.map(|digest| digest.parse().map_err(BadLiveFile::Digest)).transpose()?;
         let mut versions = Vec::new();
         for WrittenVersion { name, supports, running } in written.versions {
             if let Err(cause) = supports.parse::<Supports>() {
@@ -152,7 +153,9 @@ mod tests {
 
     fn names(text: &str) -> Result<Vec<String>, String> {
         text.parse::<Stated>()
-            .map(|stated| stated.versions.into_iter().map(|live| format!("{}/{:?}", live.version.name, live.presence)).collect())
+            .map(|stated| {
+                stated.versions.into_iter().map(|live| format!("{}/{:?}", live.version.name, live.presence)).collect()
+            })
             .map_err(|bad| bad.to_string())
     }
 

@@ -44,7 +44,8 @@ pub struct Unstated;
 #[async_trait]
 impl LiveVersions for Unstated {
     async fn look(&self) -> Sighting<Vec<LiveVersion>> {
-        let why = "neither --live FILE nor --kubernetes was given, so only moves that harm no conceivable version are made";
+        let why =
+            "neither --live FILE nor --kubernetes was given, so only moves that harm no conceivable version are made";
         Sighting::Missing(Missing { fact: Fact::LiveVersions, because: Because::NotThere(why.to_owned()) })
     }
 }

@@ -11,7 +11,11 @@ use super::{BackfillView, Event};
 pub(crate) fn count(number: u64) -> String {
     let scaled = |unit: u64, letter: char| {
         let tenths = number / (unit / 10);
-        if tenths >= 100 { format!("{} {letter}", tenths / 10) } else { format!("{}.{} {letter}", tenths / 10, tenths % 10) }
+        if tenths >= 100 {
+            format!("{} {letter}", tenths / 10)
+        } else {
+            format!("{}.{} {letter}", tenths / 10, tenths % 10)
+        }
     };
     match number {
         0..1_000 => number.to_string(),
@@ -54,7 +58,8 @@ impl fmt::Display for Event {
         match self {
             Self::Begun { database, changes, plan } => {
                 let plan: String = plan.as_str().chars().take(12).collect();
-                write!(f, "{database}: {changes} changes declared, plan {plan}")
+                let changes = if *changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+                write!(f, "{database}: {changes} declared, plan {plan}")
             }
             Self::LockHeld { waited } => {
                 write!(f, "another runner is at work on this database; waiting for it since {} s", waited.as_secs())
@@ -77,10 +82,9 @@ impl fmt::Display for Event {
                 write!(f, "{change}: {}: blocked by {}", arrow(*step), by.join("; and by "))
             }
             Self::Failed { change, why, exit } => write!(f, "{change}: failed ({}): {why}", exit.as_str()),
-            Self::Violation { version, change, span, window } => write!(
-                f,
-                "VIOLATION: {version} runs outside its window: {change} is {span}, and it needs {window}"
-            ),
+            Self::Violation { version, change, span, window } => {
+                write!(f, "VIOLATION: {version} runs outside its window: {change} is {span}, and it needs {window}")
+            }
             Self::Vanished { change, span } => write!(
                 f,
                 "{change}: is {span} and no longer in Git; it stays as it is: restore its file, or revert it to pending \
@@ -94,11 +98,7 @@ impl fmt::Display for Event {
                 write!(f, "superseded: Git wants the plan {wanted} by now, and its own run does that")
             }
             Self::Finished { exit, database, reached, blocked, failed, violations, because } => {
-                write!(
-                    f,
-                    "{database}: {}: {reached} as Git asks, {blocked} blocked, {failed} failed",
-                    exit.as_str()
-                )?;
+                write!(f, "{database}: {}: {reached} as Git asks, {blocked} blocked, {failed} failed", exit.as_str())?;
                 if *violations > 0 {
                     write!(f, ", {violations} VIOLATIONS")?;
                 }
@@ -137,9 +137,7 @@ impl Event {
     /// The event as one JSON object: `event`, `message`, and its data.
     pub fn to_json(&self) -> Value {
         let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let moving = |change: &dyn fmt::Display, step: &Move| {
-            json!({"change": change.to_string(), "from": step.from().as_str(), "to": step.to().as_str()})
-        };
+        let moving = |change: &dyn fmt::Display, step: &Move| json!({"change": change.to_string(), "from": step.from().as_str(), "to": step.to().as_str()});
         let data = match self {
             Self::Begun { database, changes, plan } => {
                 json!({"database": database, "changes": changes, "plan": plan.as_str()})
@@ -224,7 +222,8 @@ mod tests {
         for (number, want) in rows {
             assert_eq!(count(number), want);
         }
-        let rows = [(0, "less than 1 s"), (1, "about 1 s"), (99, "about 99 s"), (240, "about 4 min"), (7_200, "about 2 h")];
+        let rows =
+            [(0, "less than 1 s"), (1, "about 1 s"), (99, "about 99 s"), (240, "about 4 min"), (7_200, "about 2 h")];
         for (seconds, want) in rows {
             assert_eq!(duration(Duration::from_secs(seconds)), want);
         }
@@ -254,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_backfill_is_not_whole_before_its_last_row() {
-        let view = |rows_done, rows_total| BackfillView { table: "t".into(), rows_done, rows_total, rows_per_second: 0 };
+        let view =
+            |rows_done, rows_total| BackfillView { table: "t".into(), rows_done, rows_total, rows_per_second: 0 };
         assert_eq!(view(999_999, 1_000_000).percent(), 99);
         assert_eq!(view(1_000_000, 1_000_000).percent(), 100);
         assert_eq!(view(0, 0).percent(), 0);

@@ -118,7 +118,8 @@ impl Api {
     }
 
     async fn list_once(&self, kind: Kind, namespace: &str) -> Result<Vec<DynamicObject>, Error> {
-        let api: kube::Api<DynamicObject> = kube::Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
+        let api: kube::Api<DynamicObject> =
+            kube::Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
         // No resource version: "most recent", which etcd's quorum answers.
         let mut page = ListParams::default().limit(PAGE);
         let mut all = Vec::new();
@@ -141,7 +142,8 @@ impl Api {
         fact: Fact,
         patience: Duration,
     ) -> Result<Option<Object>, Missing> {
-        let api: kube::Api<DynamicObject> = kube::Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
+        let api: kube::Api<DynamicObject> =
+            kube::Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
         let got = tokio::time::timeout(patience, api.get_opt(name)).await;
         let got = got.map_err(|_| Missing { fact, because: Because::TimedOut(patience) })?;
         got.map_err(|cause| missing(fact, kind, namespace, "get", &cause))?
@@ -166,7 +168,10 @@ fn missing(fact: Fact, kind: Kind, namespace: &str, verb: &str, cause: &Error) -
         }
         other => {
             let why = crate::halt::chain(other);
-            Because::Unreachable(format!("{verb} {plural} in {namespace}: {}", why.chars().take(300).collect::<String>()))
+            Because::Unreachable(format!(
+                "{verb} {plural} in {namespace}: {}",
+                why.chars().take(300).collect::<String>()
+            ))
         }
     };
     Missing { fact, because }

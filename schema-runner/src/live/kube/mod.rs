@@ -87,14 +87,9 @@ impl KubeLive {
     /// What starts pods, or starts what starts pods.
     async fn owners(&self, namespace: &str) -> Result<Vec<Object>, Missing> {
         let mut owners = Vec::new();
-        for kind in [
-            Kind::Rollout,
-            Kind::Experiment,
-            Kind::CronJob,
-            Kind::Deployment,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-        ] {
+        for kind in
+            [Kind::Rollout, Kind::Experiment, Kind::CronJob, Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet]
+        {
             owners.extend(self.list(kind, namespace).await?);
         }
         Ok(owners)

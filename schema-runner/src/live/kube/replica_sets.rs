@@ -15,12 +15,7 @@ const ROLLOUT_HASH: &str = "rollouts-pod-template-hash";
 const DEPLOYMENT_HASH: &str = "pod-template-hash";
 
 /// The live ones. Notes every labelled ReplicaSet, as pods may outlive its replicas.
-pub(super) fn live(
-    here: &Here<'_>,
-    owners: &[Object],
-    replica_sets: &[Object],
-    owned: &mut Owned,
-) -> Vec<LiveVersion> {
+pub(super) fn live(here: &Here<'_>, owners: &[Object], replica_sets: &[Object], owned: &mut Owned) -> Vec<LiveVersion> {
     let named = named(owners, replica_sets);
     let mut live = Vec::new();
     for set in replica_sets {

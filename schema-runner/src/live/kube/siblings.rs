@@ -34,7 +34,8 @@ impl KubeSiblings {
 #[async_trait]
 impl Siblings for KubeSiblings {
     async fn one_is_ready(&self) -> Result<bool, String> {
-        let listed = tokio::time::timeout(PATIENCE, self.api.list(Kind::Pod, &self.namespace, Fact::LiveVersions)).await;
+        let listed =
+            tokio::time::timeout(PATIENCE, self.api.list(Kind::Pod, &self.namespace, Fact::LiveVersions)).await;
         let pods = listed
             .map_err(|_| format!("the API did not list pods within {} s", PATIENCE.as_secs()))?
             .map_err(|missing| missing.to_string())?;

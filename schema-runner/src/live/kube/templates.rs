@@ -12,10 +12,7 @@ use crate::live::{LiveVersion, Presence};
 
 /// A template as a live version.
 pub(super) fn startable(here: &Here<'_>, name: String, template: &Metadata) -> LiveVersion {
-    LiveVersion {
-        version: AppVersion { name, annotation: here.supports(template) },
-        presence: Presence::Startable,
-    }
+    LiveVersion { version: AppVersion { name, annotation: here.supports(template) }, presence: Presence::Startable }
 }
 
 /// The versions that Rollouts, Deployments, StatefulSets, DaemonSets, CronJobs and unfinished Experiments may start.
@@ -48,12 +45,7 @@ pub(super) fn of_owners(
     live
 }
 
-fn templates(
-    owner: &Object,
-    owners: &[Object],
-    replica_sets: &[Object],
-    pod_templates: &[Object],
-) -> Vec<Metadata> {
+fn templates(owner: &Object, owners: &[Object], replica_sets: &[Object], pod_templates: &[Object]) -> Vec<Metadata> {
     match owner.kind {
         Kind::Rollout => {
             let referred = owner.workload_ref().and_then(|(kind, name)| {
@@ -69,7 +61,9 @@ fn templates(
             let list = owner.data.pointer("/spec/templates").and_then(Value::as_array);
             list.into_iter().flatten().filter_map(|entry| template(entry.get("template")?)).collect()
         }
-        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => owner.template("/spec/template").into_iter().collect(),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
+            owner.template("/spec/template").into_iter().collect()
+        }
         Kind::ReplicaSet | Kind::Job | Kind::Pod | Kind::PodTemplate | Kind::ConfigMap => Vec::new(),
     }
 }

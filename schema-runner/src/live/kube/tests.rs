@@ -44,7 +44,10 @@ impl Responder {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         self.asked.lock().unwrap().push(target.to_owned());
         if let Some(code) = self.codes.lock().unwrap().get(path) {
-            return (*code, json!({"kind": "Status", "status": "Failure", "code": code, "reason": "x", "message": "m"}));
+            return (
+                *code,
+                json!({"kind": "Status", "status": "Failure", "code": code, "reason": "x", "message": "m"}),
+            );
         }
         let lists = self.lists.lock().unwrap();
         let from = query
@@ -78,7 +81,10 @@ impl Responder {
             let target = request.split_whitespace().nth(1).unwrap();
             let (code, body) = self.answer(target);
             let body = body.to_string();
-            let head = format!("HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
             if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
                 return;
             }
@@ -228,7 +234,10 @@ fn rows() -> Vec<Row> {
                         }}}}),
                     ),
                 ),
-                (format!("{CORE}/pods"), object("db-0", Some(("StatefulSet", "db")), json!({"status": {"phase": "Running"}}))),
+                (
+                    format!("{CORE}/pods"),
+                    object("db-0", Some(("StatefulSet", "db")), json!({"status": {"phase": "Running"}})),
+                ),
             ],
         ),
         (
@@ -243,7 +252,10 @@ fn rows() -> Vec<Row> {
                                "status": {"conditions": [{"type": "Complete", "status": "True"}]}}),
                     ),
                 ),
-                (format!("{CORE}/pods"), object("once-1", Some(("Job", "once")), json!({"status": {"phase": "Running"}}))),
+                (
+                    format!("{CORE}/pods"),
+                    object("once-1", Some(("Job", "once")), json!({"status": {"phase": "Running"}})),
+                ),
             ],
         ),
         (
@@ -262,7 +274,11 @@ fn rows() -> Vec<Row> {
             "an unlabelled pod that uses the app's Secret in envFrom",
             at(
                 &format!("{CORE}/pods"),
-                object("psql", None, json!({"spec": {"initContainers": [{"envFrom": [{"secretRef": {"name": "customers-app"}}]}]}})),
+                object(
+                    "psql",
+                    None,
+                    json!({"spec": {"initContainers": [{"envFrom": [{"secretRef": {"name": "customers-app"}}]}]}}),
+                ),
             ),
         ),
         (
@@ -276,7 +292,11 @@ fn rows() -> Vec<Row> {
             "an unlabelled pod that mounts the app's Secret in a projection",
             at(
                 &format!("{CORE}/pods"),
-                object("psql", None, json!({"spec": {"volumes": [{"projected": {"sources": [{"secret": {"name": "customers-app"}}]}}]}})),
+                object(
+                    "psql",
+                    None,
+                    json!({"spec": {"volumes": [{"projected": {"sources": [{"secret": {"name": "customers-app"}}]}}]}}),
+                ),
             ),
         ),
         ("a Rollout", at(&format!("{ARGO}/rollouts"), object("web", None, template()))),
@@ -284,27 +304,37 @@ fn rows() -> Vec<Row> {
             "a Rollout at zero, paused",
             at(
                 &format!("{ARGO}/rollouts"),
-                object("web", None, json!({"spec": {"replicas": 0, "paused": true, "template": {"metadata": labelled()}}})),
+                object(
+                    "web",
+                    None,
+                    json!({"spec": {"replicas": 0, "paused": true, "template": {"metadata": labelled()}}}),
+                ),
             ),
         ),
         (
             "a Rollout that takes its template from a Deployment",
             vec![
-                plain_rollout(json!({"spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "base"}}})),
+                plain_rollout(
+                    json!({"spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "base"}}}),
+                ),
                 (format!("{APPS}/deployments"), object("base", None, template())),
             ],
         ),
         (
             "a Rollout that takes its template from a PodTemplate",
             vec![
-                plain_rollout(json!({"spec": {"workloadRef": {"apiVersion": "v1", "kind": "PodTemplate", "name": "base"}}})),
+                plain_rollout(
+                    json!({"spec": {"workloadRef": {"apiVersion": "v1", "kind": "PodTemplate", "name": "base"}}}),
+                ),
                 (format!("{CORE}/podtemplates"), object("base", None, json!({"template": {"metadata": labelled()}}))),
             ],
         ),
         (
             "a Rollout that takes its template from a ReplicaSet",
             vec![
-                plain_rollout(json!({"spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "base"}}})),
+                plain_rollout(
+                    json!({"spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "base"}}}),
+                ),
                 (
                     format!("{APPS}/replicasets"),
                     object("base", None, json!({"spec": {"replicas": 0, "template": {"metadata": labelled()}}})),
@@ -314,11 +344,17 @@ fn rows() -> Vec<Row> {
         ("a Deployment", at(&format!("{APPS}/deployments"), object("web", None, template()))),
         (
             "a Deployment at zero",
-            at(&format!("{APPS}/deployments"), object("web", None, json!({"spec": {"replicas": 0, "template": {"metadata": labelled()}}}))),
+            at(
+                &format!("{APPS}/deployments"),
+                object("web", None, json!({"spec": {"replicas": 0, "template": {"metadata": labelled()}}})),
+            ),
         ),
         (
             "a Deployment that is labelled itself",
-            at(&format!("{APPS}/deployments"), object("web", None, json!({"metadata": labelled(), "spec": {"template": {}}}))),
+            at(
+                &format!("{APPS}/deployments"),
+                object("web", None, json!({"metadata": labelled(), "spec": {"template": {}}})),
+            ),
         ),
         ("a StatefulSet", at(&format!("{APPS}/statefulsets"), object("web", None, template()))),
         ("a DaemonSet", at(&format!("{APPS}/daemonsets"), object("web", None, template()))),
@@ -326,7 +362,11 @@ fn rows() -> Vec<Row> {
             "a suspended CronJob",
             at(
                 &format!("{BATCH}/cronjobs"),
-                object("web", None, json!({"spec": {"suspend": true, "jobTemplate": {"spec": {"template": {"metadata": labelled()}}}}})),
+                object(
+                    "web",
+                    None,
+                    json!({"spec": {"suspend": true, "jobTemplate": {"spec": {"template": {"metadata": labelled()}}}}}),
+                ),
             ),
         ),
         ("an unfinished Job", at(&format!("{BATCH}/jobs"), object("web", None, template()))),
@@ -346,30 +386,50 @@ fn rows() -> Vec<Row> {
             "an unfinished Experiment",
             at(
                 &format!("{ARGO}/experiments"),
-                object("web", None, json!({"spec": {"templates": [{"name": "a", "template": {}}, {"name": "b", "template": {"metadata": labelled()}}]}})),
+                object(
+                    "web",
+                    None,
+                    json!({"spec": {"templates": [{"name": "a", "template": {}}, {"name": "b", "template": {"metadata": labelled()}}]}}),
+                ),
             ),
         ),
         ("a ReplicaSet that wants replicas", vec![set("web-a", "a", json!({"spec": {"replicas": 1}}))]),
         ("a ReplicaSet that has replicas", vec![set("web-a", "a", json!({"spec": {}, "status": {"replicas": 1}}))]),
         (
             "a ReplicaSet that the controller has not observed",
-            vec![set("web-a", "a", json!({"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": 1}}))],
+            vec![set(
+                "web-a",
+                "a",
+                json!({"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": 1}}),
+            )],
         ),
         (
             "the ReplicaSet named by stableRS",
-            vec![plain_rollout(json!({"spec": {}, "status": {"stableRS": "a"}})), set("web-a", "a", json!({"spec": {}}))],
+            vec![
+                plain_rollout(json!({"spec": {}, "status": {"stableRS": "a"}})),
+                set("web-a", "a", json!({"spec": {}})),
+            ],
         ),
         (
             "the ReplicaSet named by currentPodHash",
-            vec![plain_rollout(json!({"spec": {}, "status": {"currentPodHash": "a"}})), set("web-a", "a", json!({"spec": {}}))],
+            vec![
+                plain_rollout(json!({"spec": {}, "status": {"currentPodHash": "a"}})),
+                set("web-a", "a", json!({"spec": {}})),
+            ],
         ),
         (
             "the ReplicaSet named by activeSelector",
-            vec![plain_rollout(json!({"spec": {}, "status": {"blueGreen": {"activeSelector": "a"}}})), set("web-a", "a", json!({"spec": {}}))],
+            vec![
+                plain_rollout(json!({"spec": {}, "status": {"blueGreen": {"activeSelector": "a"}}})),
+                set("web-a", "a", json!({"spec": {}})),
+            ],
         ),
         (
             "the ReplicaSet named by previewSelector",
-            vec![plain_rollout(json!({"spec": {}, "status": {"blueGreen": {"previewSelector": "a"}}})), set("web-a", "a", json!({"spec": {}}))],
+            vec![
+                plain_rollout(json!({"spec": {}, "status": {"blueGreen": {"previewSelector": "a"}}})),
+                set("web-a", "a", json!({"spec": {}})),
+            ],
         ),
         (
             "a ReplicaSet inside the rollback window",
@@ -379,7 +439,8 @@ fn rows() -> Vec<Row> {
                 {
                     // The stable one itself is of the new shape.
                     let (path, mut stable) = created("web-z", "z", "2026-01-01T00:00:02Z");
-                    stable["spec"]["template"]["metadata"]["annotations"] = json!({"supports.phasegate.dev/customers": "split"});
+                    stable["spec"]["template"]["metadata"]["annotations"] =
+                        json!({"supports.phasegate.dev/customers": "split"});
                     (path, stable)
                 },
             ],
@@ -407,21 +468,34 @@ async fn what_is_not_live_blocks_nothing() {
             "pods that are over",
             ["Succeeded", "Failed"]
                 .into_iter()
-                .map(|phase| (format!("{CORE}/pods"), object(phase, None, json!({"metadata": labelled(), "status": {"phase": phase}}))))
+                .map(|phase| {
+                    (
+                        format!("{CORE}/pods"),
+                        object(phase, None, json!({"metadata": labelled(), "status": {"phase": phase}})),
+                    )
+                })
                 .collect(),
         ),
         (
             "a pod of another database of that name",
             vec![(
                 format!("{CORE}/pods"),
-                object("web-1", None, json!({"metadata": {"labels": {"database.phasegate.dev/customers": "elsewhere"}}})),
+                object(
+                    "web-1",
+                    None,
+                    json!({"metadata": {"labels": {"database.phasegate.dev/customers": "elsewhere"}}}),
+                ),
             )],
         ),
         (
             "an unlabelled pod with another Secret",
             vec![(
                 format!("{CORE}/pods"),
-                object("psql", None, json!({"spec": {"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "other"}}}]}]}})),
+                object(
+                    "psql",
+                    None,
+                    json!({"spec": {"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "other"}}}]}]}}),
+                ),
             )],
         ),
         (
@@ -439,22 +513,34 @@ async fn what_is_not_live_blocks_nothing() {
             "a finished Experiment",
             vec![(
                 format!("{ARGO}/experiments"),
-                object("web", None, json!({"spec": {"templates": [{"template": {"metadata": labelled()}}]}, "status": {"phase": "Successful"}})),
+                object(
+                    "web",
+                    None,
+                    json!({"spec": {"templates": [{"template": {"metadata": labelled()}}]}, "status": {"phase": "Successful"}}),
+                ),
             )],
         ),
         (
             "an old ReplicaSet at zero, observed, named by nobody, beyond the rollback window",
             vec![
-                plain_rollout(json!({"spec": {"rollbackWindow": {"revisions": 1}}, "status": {"stableRS": "z", "currentPodHash": "z"}})),
-                set("web-a", "a", json!({"metadata": {"generation": 2, "creationTimestamp": old}, "spec": {}, "status": {"observedGeneration": 2}})),
+                plain_rollout(
+                    json!({"spec": {"rollbackWindow": {"revisions": 1}}, "status": {"stableRS": "z", "currentPodHash": "z"}}),
+                ),
+                set(
+                    "web-a",
+                    "a",
+                    json!({"metadata": {"generation": 2, "creationTimestamp": old}, "spec": {}, "status": {"observedGeneration": 2}}),
+                ),
                 {
                     let (path, mut between) = created("web-y", "y", "2026-01-01T00:00:01Z");
-                    between["spec"]["template"]["metadata"]["annotations"] = json!({"supports.phasegate.dev/customers": "split"});
+                    between["spec"]["template"]["metadata"]["annotations"] =
+                        json!({"supports.phasegate.dev/customers": "split"});
                     (path, between)
                 },
                 {
                     let (path, mut stable) = created("web-z", "z", "2026-01-01T00:00:02Z");
-                    stable["spec"]["template"]["metadata"]["annotations"] = json!({"supports.phasegate.dev/customers": "split"});
+                    stable["spec"]["template"]["metadata"]["annotations"] =
+                        json!({"supports.phasegate.dev/customers": "split"});
                     (path, stable)
                 },
             ],
@@ -514,7 +600,8 @@ async fn pods_of_one_owner_and_annotation_are_one_version() {
             "labels": {"database.phasegate.dev/customers": ""},
             "annotations": {"supports.phasegate.dev/customers": supports}
         });
-        let pod = object(name, Some(("ReplicaSet", "web-a")), json!({"metadata": metadata, "status": {"phase": "Running"}}));
+        let pod =
+            object(name, Some(("ReplicaSet", "web-a")), json!({"metadata": metadata, "status": {"phase": "Running"}}));
         responder.put(&format!("{CORE}/pods"), pod);
     }
     let Sighting::Seen { value, .. } = live(&responder, &[]).await else { panic!("must see") };
