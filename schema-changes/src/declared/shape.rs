@@ -52,7 +52,13 @@ impl<'s> Shape<'s> {
             Value::Text(_) if has_type(schema, "string") => {}
             Value::Bool if has_type(schema, "boolean") => {}
             Value::Integer { negative: false } if has_type(schema, "integer") => {}
-            found => {
+            found @ (Value::Null
+            | Value::Bool
+            | Value::Integer { .. }
+            | Value::Float
+            | Value::Text(_)
+            | Value::List(_)
+            | Value::Map(_)) => {
                 let (wanted, remedy) = wanted(schema, found);
                 complaints.add_at(node.line, path, format!("{wanted} is wanted, and here is {}", kind(found)), remedy);
             }
@@ -107,15 +113,13 @@ impl<'s> Shape<'s> {
 
 fn check_word(complaints: &mut Complaints<'_>, words: &[&str], node: &Node, path: &[&str]) {
     let remedy = |found: &str| suggest(found, words.iter().copied());
-    match &node.value {
-        Value::Text(text) if words.contains(&text.as_str()) => {}
-        Value::Text(text) => {
+    if let Value::Text(text) = &node.value {
+        if !words.contains(&text.as_str()) {
             let start: String = text.chars().take(64).collect();
             complaints.add_at(node.line, path, format!("`{start}` is not known here"), remedy(text));
         }
-        found => {
-            complaints.add_at(node.line, path, format!("a word is wanted, and here is {}", kind(found)), remedy(""))
-        }
+    } else {
+        complaints.add_at(node.line, path, format!("a word is wanted, and here is {}", kind(&node.value)), remedy(""));
     }
 }
 

@@ -87,8 +87,10 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> Made {
         assignments(&new, &filled),
         never_filled(&old_before, &new_before)
     );
-    let key: Vec<&str> = mapping.facts.primary_key.iter().map(String::as_str).collect();
-    let old_and_key: Vec<String> = DIALECT.quote_all("", std::iter::once(mapping.old.name).chain(key.iter().copied()));
+    let key = |row: &str| DIALECT.quote_all(row, mapping.facts.primary_key.iter().map(String::as_str));
+    let key_moved = DIALECT.differ(&key("OLD."), &key("NEW."));
+    let mut old_and_key = vec![old.clone()];
+    old_and_key.extend(key(""));
 
     let mut all = guards(mapping);
     all.extend([
@@ -114,7 +116,7 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> Made {
             suffix: "_uo",
             event: format!("AFTER UPDATE OF {}", old_and_key.join(", ")),
             when: format!(
-                "NOT ({new_changed}) AND {disagree} AND {not_back}\n  AND ({old_changed} OR ({}))",
+                "NOT ({new_changed}) AND {disagree} AND {not_back}\n  AND ({old_changed} OR ({key_moved} AND {}))",
                 all_null(&new_now)
             ),
             actions: vec![to_new],
@@ -123,31 +125,32 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> Made {
     triggers(site, mapping.table, all)
 }
 
-/// A renamed NOT NULL column stays so while neither name can carry the constraint: a new row names only one of them.
+/// What the old column's NOT NULL forbade stays forbidden while it is set aside: a row without any old value.
 fn guards(mapping: &Mapping<'_>) -> Vec<Trigger> {
-    let [new] = mapping.new.as_slice() else { return Vec::new() };
-    if !mapping.old.required || !mapping.back_is_same() {
+    if !mapping.old.required {
         return Vec::new();
     }
-    let (old, name) = (DIALECT.quote(mapping.old.name), DIALECT.quote(new.name));
+    let (old, new) = (mapping.old_of("NEW."), mapping.new_of("NEW."));
     let message = literal(&format!("NOT NULL constraint failed: {}.{}", mapping.table, mapping.old.name));
     let abort = format!("SELECT RAISE(ABORT, {message})");
-    vec![
-        Trigger {
+    let mut watched = vec![mapping.old_of("")];
+    watched.extend(mapping.new_of(""));
+    let changed = DIALECT.differ(&mapping.new_of("OLD."), &new);
+    let mut all = vec![Trigger {
+        suffix: "_gu",
+        event: format!("BEFORE UPDATE OF {}", watched.join(", ")),
+        when: format!("{old} IS NULL AND (NOT ({changed}) OR ({}))", all_null(&new)),
+        actions: vec![abort.clone()],
+    }];
+    if !mapping.fills_blank() {
+        all.push(Trigger {
             suffix: "_gi",
             event: "BEFORE INSERT".into(),
-            when: format!("NEW.{old} IS NULL AND NEW.{name} IS NULL"),
-            actions: vec![abort.clone()],
-        },
-        Trigger {
-            suffix: "_gu",
-            event: format!("BEFORE UPDATE OF {old}, {name}"),
-            when: format!(
-                "(NEW.{name} IS NULL AND OLD.{name} IS NOT NULL) OR (NEW.{old} IS NULL AND NEW.{name} IS OLD.{name})"
-            ),
+            when: format!("{old} IS NULL AND {}", all_null(&new)),
             actions: vec![abort],
-        },
-    ]
+        });
+    }
+    all
 }
 
 /// Replaces the stored definition of a table.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Engine, Loss, Step,
-    declared::{Complaints, Ordered, check_column, check_expression, check_table, check_type, suggest},
+    declared::{Complaints, Ordered, check_column, check_expression, check_table, check_type, same_column, suggest},
     dialect::{Dialect, literal},
     expression::Expression,
     refactoring::{Leg, Site},
@@ -105,14 +105,10 @@ impl CreateTableForm {
         check_table(complaints, &here("table"), &self.table, engine);
         let mut columns: Vec<Column> = Vec::new();
         for (name, form) in &self.columns.0 {
-            if let Some(other) = columns.iter().find(|other| other.name.eq_ignore_ascii_case(name)) {
-                if engine != Engine::Postgres || other.name == *name {
-                    complaints.add(
-                        &["spec", "createTable", "columns", name],
-                        format!("the column `{}` is there already", other.name),
-                        "give it another name",
-                    );
-                }
+            let same = |other: &&Column| same_column(engine, &other.name, name);
+            if let Some(other) = columns.iter().find(same) {
+                let path = ["spec", "createTable", "columns", name];
+                complaints.add(&path, format!("the column `{}` is there already", other.name), "give it another name");
             }
             columns.push(form.check(complaints, name, engine));
         }

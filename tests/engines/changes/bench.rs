@@ -1,0 +1,258 @@
+//! One database of either engine, its catalog, and a stand-in for the runner that carries steps out one by one.
+
+use std::collections::BTreeMap;
+
+use schema_changes::{
+    Catalog, ColumnFacts, Engine, IndexFacts, Plan, SchemaChange, Step, TableFacts, loss, quote, steps, sync_objects,
+};
+use schema_phases::{Move, SchemaPhase};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode},
+};
+use tempfile::TempDir;
+
+pub(crate) type Cell = Option<String>;
+
+enum Link {
+    Sqlite(SqliteConnection, TempDir),
+    Postgres(PgConnection),
+}
+
+/// A database with one connection.
+pub(crate) struct Bench {
+    link: Link,
+}
+
+impl Bench {
+    pub(crate) async fn new(engine: Engine) -> Self {
+        let link = match engine {
+            Engine::Sqlite => {
+                let directory = tempfile::tempdir().unwrap();
+                let options = SqliteConnectOptions::new()
+                    .filename(directory.path().join("app.db"))
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal);
+                Link::Sqlite(SqliteConnection::connect_with(&options).await.unwrap(), directory)
+            }
+            Engine::Postgres => Link::Postgres(tests::postgres::database().await.unwrap().connect().await.unwrap()),
+            Engine::Mysql | Engine::Mariadb => panic!("no steps for {engine}"),
+        };
+        Self { link }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        match self.link {
+            Link::Sqlite(..) => Engine::Sqlite,
+            Link::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Another connection to the same SQLite file.
+    pub(crate) async fn second(&self) -> SqliteConnection {
+        let Link::Sqlite(_, directory) = &self.link else { panic!("sqlite only") };
+        let options = SqliteConnectOptions::new().filename(directory.path().join("app.db"));
+        SqliteConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// One statement, prepared as a driver does it.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), String> {
+        match &mut self.link {
+            Link::Sqlite(link, _) => sqlx::query(AssertSqlSafe(sql)).execute(link).await.map(|_| ()),
+            Link::Postgres(link) => sqlx::query(AssertSqlSafe(sql)).execute(link).await.map(|_| ()),
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    pub(crate) async fn must(&mut self, sql: &str) {
+        self.run(sql).await.unwrap_or_else(|why| panic!("{why}\n{sql}"));
+    }
+
+    /// The rows as text.
+    pub(crate) async fn rows(&mut self, sql: &str) -> Vec<Vec<Cell>> {
+        match &mut self.link {
+            Link::Sqlite(link, _) => {
+                let rows =
+                    link.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap_or_else(|e| panic!("{e}\n{sql}"));
+                let cell = |row: &sqlx::sqlite::SqliteRow, at| {
+                    row.try_get_unchecked::<Option<String>, _>(at).unwrap_or_else(|e| panic!("{e}\n{sql}"))
+                };
+                rows.iter().map(|row| (0..row.len()).map(|at| cell(row, at)).collect()).collect()
+            }
+            Link::Postgres(link) => {
+                // The simple protocol gives every value as text.
+                let rows =
+                    link.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap_or_else(|e| panic!("{e}\n{sql}"));
+                let cell = |row: &sqlx::postgres::PgRow, at| {
+                    row.try_get_unchecked::<Option<String>, _>(at).unwrap_or_else(|e| panic!("{e}\n{sql}"))
+                };
+                rows.iter().map(|row| (0..row.len()).map(|at| cell(row, at)).collect()).collect()
+            }
+        }
+    }
+
+    pub(crate) async fn number(&mut self, sql: &str) -> u64 {
+        self.rows(sql).await[0][0].as_deref().unwrap().parse().unwrap()
+    }
+
+    /// What the catalog says of one table, as far as the refactorings ask.
+    pub(crate) async fn catalog(&mut self, table: &str) -> Catalog {
+        let plain = table.rsplit('.').next().unwrap().replace('\'', "''");
+        let mut facts = TableFacts::default();
+        let yes = |cell: &Cell| cell.as_deref().is_some_and(|text| text == "1" || text == "t");
+        match self.engine() {
+            Engine::Sqlite => {
+                let mut key = BTreeMap::new();
+                for row in self
+                    .rows(&format!(
+                        "SELECT name, type, \"notnull\" || '', dflt_value, pk || '' FROM pragma_table_xinfo('{plain}')"
+                    ))
+                    .await
+                {
+                    let name = row[0].clone().unwrap();
+                    let place: usize = row[4].as_deref().unwrap().parse().unwrap();
+                    if place > 0 {
+                        key.insert(place, name.clone());
+                    }
+                    let (sql_type, default) = (row[1].clone().unwrap(), row[3].clone());
+                    facts.columns.push(ColumnFacts {
+                        name,
+                        sql_type,
+                        nullable: !yes(&row[2]),
+                        default,
+                        generated: false,
+                    });
+                }
+                facts.primary_key = key.into_values().collect();
+                facts.definition =
+                    self.rows(&format!("SELECT sql FROM sqlite_schema WHERE name = '{plain}'")).await[0][0].clone();
+                for row in self.rows(&format!("SELECT l.name, i.name, l.\"unique\" || '' FROM pragma_index_list('{plain}') l JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk'")).await {
+                    facts.indexes.push(IndexFacts { name: row[0].clone().unwrap(), columns: vec![row[1].clone().unwrap()], unique: yes(&row[2]) });
+                }
+            }
+            Engine::Postgres => {
+                let id = format!("'{}'::regclass", quote(Engine::Postgres, table).replace('\'', "''"));
+                for row in self.rows(&format!("SELECT attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = {id} AND attnum > 0 AND NOT attisdropped ORDER BY attnum")).await {
+                    let (name, sql_type) = (row[0].clone().unwrap(), row[1].clone().unwrap());
+                    facts.columns.push(ColumnFacts { name, sql_type, nullable: !yes(&row[2]), default: row[3].clone(), generated: false });
+                }
+                let key = self.rows(&format!("SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey) WHERE indrelid = {id} AND indisprimary ORDER BY attnum")).await;
+                facts.primary_key = key.into_iter().map(|row| row[0].clone().unwrap()).collect();
+                facts.schema = self
+                    .rows(&format!("SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = {id}"))
+                    .await[0][0]
+                    .clone();
+            }
+            Engine::Mysql | Engine::Mariadb => {}
+        }
+        [(table.to_owned(), facts)].into()
+    }
+
+    async fn catalog_of(&mut self, change: &SchemaChange) -> Catalog {
+        let table = change.profile.tables.first().unwrap().clone();
+        let known = match self.engine() {
+            Engine::Postgres => {
+                format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass('{}')", quote(Engine::Postgres, &table))
+            }
+            _ => format!("SELECT count(*) || '' FROM sqlite_schema WHERE name = '{table}'"),
+        };
+        if self.number(&known).await == 0 { Catalog::new() } else { self.catalog(&table).await }
+    }
+
+    /// Carries out one move, as the runner would.
+    pub(crate) async fn step(&mut self, change: &SchemaChange, from: SchemaPhase, to: SchemaPhase) {
+        self.try_step(change, from, to).await.unwrap_or_else(|why| panic!("{from} to {to}: {why}"));
+    }
+
+    pub(crate) async fn try_step(
+        &mut self,
+        change: &SchemaChange,
+        from: SchemaPhase,
+        to: SchemaPhase,
+    ) -> Result<(), String> {
+        let catalog = self.catalog_of(change).await;
+        let engine = self.engine();
+        for step in
+            steps(change, Move::new(from, to).unwrap(), engine, &catalog).map_err(|refused| refused.to_string())?
+        {
+            match step {
+                Step::Transaction { statements, .. } => self.transaction(&statements).await?,
+                Step::Alone { statement, .. } => self.run(&statement).await?,
+                Step::Backfill(fill) => {
+                    let table = quote(engine, &fill.table);
+                    self.run(&format!("UPDATE {table} SET {} WHERE {}", fill.assignments, fill.unfilled)).await?;
+                }
+                Step::Verify(verify) => {
+                    let count = self.number(&text_count(&verify.lenient)).await;
+                    if count > 0 {
+                        return Err(format!("{count} rows disagree"));
+                    }
+                }
+            }
+        }
+        if to == SchemaPhase::Synced || to == SchemaPhase::Migrated {
+            self.check_objects(change).await;
+        }
+        Ok(())
+    }
+
+    async fn transaction(&mut self, statements: &[String]) -> Result<(), String> {
+        self.must(if self.engine() == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
+        for statement in statements {
+            if let Err(why) = self.run(statement).await {
+                self.must("ROLLBACK").await;
+                return Err(format!("{why}\n{statement}"));
+            }
+        }
+        self.run("COMMIT").await
+    }
+
+    pub(crate) async fn missing_objects(&mut self, change: &SchemaChange) -> Vec<String> {
+        let catalog = self.catalog_of(change).await;
+        let mut missing = Vec::new();
+        for object in sync_objects(change, self.engine(), &catalog).unwrap() {
+            if self.number(&text_count(&object.present)).await != 1 {
+                missing.push(object.name);
+            }
+        }
+        missing
+    }
+
+    async fn check_objects(&mut self, change: &SchemaChange) {
+        assert_eq!(self.missing_objects(change).await, Vec::<String>::new());
+    }
+
+    /// The counts of what a move loses.
+    pub(crate) async fn losses(&mut self, change: &SchemaChange, from: SchemaPhase, to: SchemaPhase) -> Vec<u64> {
+        let catalog = self.catalog_of(change).await;
+        let mut counts = Vec::new();
+        for loss in loss(change, Move::new(from, to).unwrap(), self.engine(), &catalog).unwrap() {
+            counts.push(self.number(&text_count(&loss.count)).await);
+        }
+        counts
+    }
+}
+
+/// SQLite's driver gives numbers as numbers.
+fn text_count(sql: &str) -> String {
+    format!("SELECT CAST((SELECT * FROM ({sql}) AS counted) AS text)")
+}
+
+/// The literal of a value.
+pub(crate) fn value(cell: &Cell) -> String {
+    cell.as_ref().map_or_else(|| "NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")))
+}
+
+/// One change, from what stands in its `spec` below the target.
+pub(crate) fn change(engine: Engine, name: &str, refactoring: &str) -> SchemaChange {
+    let spec: String = refactoring.lines().map(|line| format!("  {line}\n")).collect();
+    let database = format!(
+        "apiVersion: phasegate.dev/v1alpha1\nkind: Database\nmetadata: {{name: d}}\nspec:\n  engine: {engine}\n  \
+         runner: {{secretRef: {{name: owner, key: url}}}}\n  gate: {{secretRef: {{name: reader, key: url}}}}\n"
+    );
+    let text = format!(
+        "apiVersion: phasegate.dev/v1alpha1\nkind: SchemaChange\nmetadata: {{name: {name}}}\nspec:\n  database: d\n  target: migrated\n{spec}"
+    );
+    let files = [("phasegate.yaml".to_owned(), database), ("changes/1.yaml".to_owned(), text)].into();
+    Plan::read(&files).unwrap_or_else(|errors| panic!("{errors:#?}")).changes.remove(0)
+}

@@ -1,0 +1,1 @@
+//! Single cases that random writes do not reach: names, keys, rights, other triggers, other refactorings.
