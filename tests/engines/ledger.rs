@@ -87,7 +87,8 @@ impl Bench for PostgresBench {
     }
 
     async fn history(&self) -> Result<Vec<String>, Broken> {
-        let sql = "SELECT generation || ' ' || coalesce(change || ' ', '') || event FROM phasegate.history ORDER BY line";
+        let sql =
+            "SELECT generation || ' ' || coalesce(change || ' ', '') || event FROM phasegate.history ORDER BY line";
         Ok(self.texts(sql).await)
     }
 
