@@ -111,8 +111,13 @@ fn matrix(asked: &Matrix) -> Result<Outcome, Vec<Problem>> {
 }
 
 fn schema(kind: DeclaredKind) -> Result<Outcome, Vec<Problem>> {
-    let _ = kind;
-    Err(Vec::new())
+    let schema = match kind {
+        DeclaredKind::Database => schema_changes::database_schema(),
+        DeclaredKind::SchemaChange => schema_changes::schema_change_schema(),
+    };
+    let mut json = serde_json::to_vec_pretty(&schema).map_err(|error| unwritable(&error))?;
+    json.push(b'\n');
+    Ok(Outcome::done(json))
 }
 
 fn parameters(source: &Source) -> Result<Params, Vec<Problem>> {

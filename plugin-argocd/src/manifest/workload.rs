@@ -102,7 +102,9 @@ impl<'a> Version<'a> {
         let init = self.pod_spec().map_or(&[][..], |spec| spec.list(&["initContainers"]));
         init.iter().any(|container| {
             let words = command_line(container);
-            runs_phasegate(container) && words.contains(&"check") && words.contains(&"--wait")
+            runs_phasegate(container)
+                && words.contains(&"check")
+                && words.iter().any(|word| *word == "--wait" || word.starts_with("--wait="))
         })
     }
 

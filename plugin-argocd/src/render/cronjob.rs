@@ -13,9 +13,15 @@ use super::{
 
 pub(super) fn cron_job(ask: &Ask<'_>, job: &Job) -> CronJob {
     let name = naming::cron_job(&ask.declared.plan.database.name);
+    let mut spec = job.spec.clone();
+    let pod = spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
+    if let Some(container) = pod.and_then(|pod| pod.containers.first_mut()) {
+        // The Job waits for another runner to finish; a repetition has no reason to.
+        container.args.get_or_insert_default().push("--if-free".to_owned());
+    }
     let template = JobTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(labels_of_plan(ask)), ..ObjectMeta::default() }),
-        spec: job.spec.clone(),
+        spec,
     };
     CronJob {
         metadata: metadata(ask, name, labels_of_plan(ask)),
