@@ -40,9 +40,9 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 4, global = true)]
     pub time_limit: u64,
 
-    /// What to log: to stderr, as JSON lines that Argo's log takes over.
-    #[arg(long, value_name = "LEVEL", default_value = "info", env = "PHASEGATE_LOG", global = true)]
-    pub log: LogLevel,
+    /// What to log, to stderr, as JSON lines that Argo's log takes over [default: PHASEGATE_LOG, else info].
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub log: Option<LogLevel>,
 }
 
 /// What to do.
@@ -83,7 +83,7 @@ mod tests {
         Args::command().debug_assert();
         let args = Args::try_parse_from(["phasegate-rollouts"]).unwrap();
         assert!(args.command.is_none());
-        assert_eq!((args.time_limit, args.log), (4, LogLevel::Info));
+        assert_eq!((args.time_limit, args.log), (4, None));
         assert!(Args::try_parse_from(["phasegate-rollouts", "--time"]).is_err());
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// The whole chain, cut to what a message can carry.
-pub fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

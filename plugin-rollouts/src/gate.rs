@@ -4,14 +4,14 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
-use phase_ledger::{LedgerState, Reading};
+use phase_ledger::LedgerState;
 use schema_phases::{
     AppVersion, Because, DatabaseFacts, Fact, LedgerSight, Missing, Moment, Policy, Sighting, Verdict, judge,
 };
 use tokio::time::timeout;
 
 use crate::{
-    ports::{AccessKey, DatabaseRef, Databases, Ledgers, Place, StableVersion, VersionRef},
+    ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, StableVersion, VersionRef},
     step::rollout::AskingRollout,
     template::{PodTemplate, distinct_names},
 };
@@ -145,7 +145,7 @@ pub struct Gate {
     limits: Limits,
     places: Looks<DatabaseRef, Place>,
     templates: Looks<VersionRef, Arc<PodTemplate>>,
-    ledgers: Looks<AccessKey, Arc<Reading>>,
+    ledgers: Looks<AccessKey, Option<Arc<LedgerState>>>,
 }
 
 /// How long an answer that only says wait may rest on what Kubernetes said before. What is not there yet is looked for
@@ -211,36 +211,37 @@ impl Gate {
 
     async fn consider(&self, question: &Question, memory: Memory) -> Result<(Answer, bool), Unasked> {
         let rollout = &question.rollout;
-        let (canary, stable) = tokio::join!(self.canary(rollout, memory), self.stable(rollout, memory));
-        let (canary, canary_remembered) = canary?;
-        let wanted = wanted(&canary, question.only.as_ref())?;
-        let (names, stable_name) = match stable.as_ref().map(|look| &look.outcome) {
-            Some(Ok(template)) => {
-                let (one, other) =
-                    distinct_names((&canary, &rollout.canary_pod_hash), (template, &rollout.stable_pod_hash));
-                (one, Some(other))
-            }
-            Some(Err(_)) | None => (canary.version_name(&rollout.canary_pod_hash), None),
+        let ledgers = async {
+            let (canary, remembered) = self.canary(rollout, memory).await?;
+            let wanted = wanted(&canary, question.only.as_ref())?;
+            let looks = wanted.into_iter().map(|(name, namespace)| self.ledger(rollout, name, namespace, memory));
+            Ok((canary, remembered, join_all(looks).await))
         };
-        let looks = wanted.iter().map(|(name, namespace)| async {
-            let canary = AppVersion { name: names.clone(), annotation: canary.supports(name).to_owned() };
-            let stable = self.stable_sight(stable.as_ref(), name, stable_name.as_deref());
-            self.database(question, name, namespace, canary, stable, memory).await
-        });
-        let looked = join_all(looks).await;
+        let (stable, ledgers) = tokio::join!(self.stable(rollout, memory), ledgers);
+        let (canary, canary_remembered, ledgers) = ledgers?;
         let remembered = canary_remembered
             || stable.as_ref().is_some_and(|look| look.remembered)
-            || looked.iter().any(|(.., remembered)| *remembered);
+            || ledgers.iter().any(|ledger| ledger.remembered);
+        let (name, stable_name) = names(rollout, &canary, stable.as_ref());
         let mut facts = Vec::new();
         let mut databases = Vec::new();
-        for (fact, seen, _) in looked {
-            facts.push(fact);
-            databases.push(seen);
+        for LedgerLook { database, ledger, state, plan, note, remembered: _ } in ledgers {
+            let canary = AppVersion { name: name.clone(), annotation: canary.supports(&database).to_owned() };
+            let stable = self.stable_sight(stable.as_ref(), &database, stable_name.as_deref());
+            databases.push(DatabaseSeen {
+                name: database.clone(),
+                canary: canary.clone(),
+                stable: if let Sighting::Seen { value, .. } = &stable { value.clone() } else { None },
+                ledger: state,
+                plan,
+                note,
+            });
+            facts.push(DatabaseFacts { database, ledger, canary, stable, checks: Vec::new() });
         }
         let at = self.clock.now();
         let max_age = if remembered { KEEP_TEMPLATE + self.limits.total } else { self.limits.total };
         let verdict = judge(&facts, Policy { max_age }, at);
-        Ok((Answer { verdict, view: View { canary: names, stable: stable_name, databases, at } }, remembered))
+        Ok((Answer { verdict, view: View { canary: name, stable: stable_name, databases, at } }, remembered))
     }
 
     async fn canary(&self, rollout: &AskingRollout, memory: Memory) -> Result<(Arc<PodTemplate>, bool), Unasked> {
@@ -295,77 +296,80 @@ impl Gate {
         }
     }
 
-    async fn database(
-        &self,
-        question: &Question,
-        name: &str,
-        namespace: &str,
-        canary: AppVersion,
-        stable: Sighting<Option<AppVersion>>,
-        memory: Memory,
-    ) -> (DatabaseFacts, DatabaseSeen, bool) {
-        let asked_from = question.rollout.namespace.clone();
-        let namespace = if namespace.is_empty() { asked_from.clone() } else { namespace.to_owned() };
-        let wanted = DatabaseRef { name: name.to_owned(), namespace, asked_from };
-        let mut seen = DatabaseSeen {
-            name: name.to_owned(),
-            canary: canary.clone(),
-            stable: if let Sighting::Seen { value, .. } = &stable { value.clone() } else { None },
-            ledger: None,
-            plan: PlanSight::Unknown,
-            note: None,
-        };
-        let (ledger, remembered) = self.ledger(wanted, memory, &mut seen).await;
-        let facts = DatabaseFacts { database: name.to_owned(), ledger, canary, stable, checks: Vec::new() };
-        (facts, seen, remembered)
-    }
-
-    async fn ledger(
-        &self,
-        wanted: DatabaseRef,
-        memory: Memory,
-        seen: &mut DatabaseSeen,
-    ) -> (Sighting<LedgerSight>, bool) {
-        let missing = |fact, because| Sighting::Missing(Missing { fact, because });
+    async fn ledger(&self, rollout: &AskingRollout, name: String, namespace: String, memory: Memory) -> LedgerLook {
+        let asked_from = rollout.namespace.clone();
+        let namespace = if namespace.is_empty() { asked_from.clone() } else { namespace };
+        let wanted = DatabaseRef { name: name.clone(), namespace, asked_from };
         let (port, key) = (Arc::clone(&self.databases), wanted.clone());
         let how = move || -> BoxFuture<'static, _> {
             let (port, wanted) = (Arc::clone(&port), wanted.clone());
             async move { port.place(&wanted).await }.boxed()
         };
         let place = self.places.look(key, memory, how).await;
-        let remembered = place.remembered;
-        let access = match place.outcome {
-            Ok(Place::Declared(access)) => access,
-            Ok(Place::NotDeclared(what)) => {
-                // Seen, and not missing: the API answered that nothing was rendered, so no run can have begun.
-                seen.note = Some(what);
-                return (Sighting::Seen { value: LedgerSight::NotBegun, at: place.at }, remembered);
-            }
-            Err(because) => return (missing(Fact::Database, because), remembered),
+        let mut seen = LedgerLook {
+            database: name,
+            // Seen, and not missing: where nothing was rendered, no run can have begun.
+            ledger: Sighting::Seen { value: LedgerSight::NotBegun, at: place.at },
+            state: None,
+            plan: PlanSight::Unknown,
+            note: None,
+            remembered: place.remembered,
         };
-        let (readers, key, wanted_plan) = (Arc::clone(&self.readers), access.key.clone(), access.wanted.clone());
+        match place.outcome {
+            Ok(Place::Declared(access)) => self.read(access, &mut seen).await,
+            Ok(Place::NotDeclared(what)) => seen.note = Some(what),
+            Err(because) => seen.ledger = Sighting::Missing(Missing { fact: Fact::Database, because }),
+        }
+        seen
+    }
+
+    async fn read(&self, access: Arc<Access>, seen: &mut LedgerLook) {
+        let (readers, key, wanted) = (Arc::clone(&self.readers), access.key.clone(), access.wanted.clone());
         let how = move || -> BoxFuture<'static, _> {
             let (readers, access) = (Arc::clone(&readers), Arc::clone(&access));
             async move { readers.read(&access).await }.boxed()
         };
         // Always anew, whatever the answer will be.
         let look = self.ledgers.look(key, Memory::Forbidden, how).await;
-        let sight = match look.outcome {
-            Ok(reading) => match &*reading {
-                Reading::NotBegun => LedgerSight::NotBegun,
-                Reading::Ledger(state) => {
-                    seen.plan = match (&wanted_plan, &state.plan) {
-                        (Some(wanted), Some(worked_on)) if wanted == worked_on => PlanSight::Wanted,
-                        (Some(_), _) => PlanSight::Another,
-                        (None, _) => PlanSight::Unknown,
-                    };
-                    seen.ledger = Some(Arc::new(state.clone()));
-                    LedgerSight::Changes(state.live_changes())
-                }
-            },
-            Err(because) => return (missing(Fact::Ledger, because), remembered),
+        seen.ledger = match look.outcome {
+            Ok(Some(state)) => {
+                seen.plan = match (&wanted, &state.plan) {
+                    (Some(wanted), Some(worked_on)) if wanted == worked_on => PlanSight::Wanted,
+                    (Some(_), _) => PlanSight::Another,
+                    (None, _) => PlanSight::Unknown,
+                };
+                let value = LedgerSight::Changes(state.live_changes());
+                seen.state = Some(state);
+                Sighting::Seen { value, at: look.at }
+            }
+            Ok(None) => Sighting::Seen { value: LedgerSight::NotBegun, at: look.at },
+            Err(because) => Sighting::Missing(Missing { fact: Fact::Ledger, because }),
         };
-        (Sighting::Seen { value: sight, at: look.at }, remembered)
+    }
+}
+
+/// What was seen of one database's ledger.
+struct LedgerLook {
+    database: String,
+    ledger: Sighting<LedgerSight>,
+    state: Option<Arc<LedgerState>>,
+    plan: PlanSight,
+    note: Option<String>,
+    remembered: bool,
+}
+
+/// What the canary and the stable version are called.
+fn names(
+    rollout: &AskingRollout,
+    canary: &PodTemplate,
+    stable: Option<&Look<Arc<PodTemplate>>>,
+) -> (String, Option<String>) {
+    match stable.map(|look| &look.outcome) {
+        Some(Ok(stable)) => {
+            let (name, stable) = distinct_names((canary, &rollout.canary_pod_hash), (stable, &rollout.stable_pod_hash));
+            (name, Some(stable))
+        }
+        Some(Err(_)) | None => (canary.version_name(&rollout.canary_pod_hash), None),
     }
 }
 

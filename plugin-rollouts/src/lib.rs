@@ -27,4 +27,6 @@ pub mod sources;
 pub mod step;
 mod telemetry;
 pub mod template;
+#[cfg(test)]
+mod testing;
 pub mod wiring;

@@ -26,7 +26,7 @@ const LONGEST_LINE: usize = 60 * 1024;
 const LONGEST_FIELD: usize = 4 * 1024;
 
 /// Writes hclog's JSON lines.
-pub struct HclogLines<W, C> {
+pub(crate) struct HclogLines<W, C> {
     writer: W,
     clock: C,
 }
@@ -37,7 +37,7 @@ where
     C: Fn() -> SystemTime,
 {
     /// Lines to `writer`, each whole with its line break, stamped by `clock`.
-    pub const fn new(writer: W, clock: C) -> Self {
+    pub(crate) const fn new(writer: W, clock: C) -> Self {
         Self { writer, clock }
     }
 
@@ -158,7 +158,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 /// Sends all events at or above `level` to stderr, and those of other crates when they warn.
-pub fn to_stderr(level: Level, clock: fn() -> SystemTime) {
+pub(crate) fn to_stderr(level: Level, clock: fn() -> SystemTime) {
     let lines = HclogLines::new(
         |line: &[u8]| {
             // A host that no longer reads is no reason to stop.
@@ -190,8 +190,7 @@ mod tests {
             || UNIX_EPOCH + Duration::from_micros(1_709_164_799_000_001),
         );
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        let lines = lines.lock().unwrap().clone();
-        lines
+        std::mem::take(&mut *lines.lock().unwrap())
     }
 
     #[test]

@@ -56,8 +56,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
             return std::io::stdout().write_all(&script).context("cannot write the completion script");
         }
     }
-    let settings = checked(args)?;
     let environment = Environment::read();
+    let settings = checked(args, environment.log.as_deref())?;
     let handshake =
         Handshake { protocol_version: 1, cookie_key: COOKIE.0.to_owned(), cookie_value: COOKIE.1.to_owned() };
     // Said before anything is started, and in words for the person who typed it.
@@ -116,6 +116,7 @@ struct Environment {
     cookie: Option<String>,
     socket_directory: Option<String>,
     temporary: Option<String>,
+    log: Option<String>,
 }
 
 impl Environment {
@@ -125,6 +126,7 @@ impl Environment {
             cookie: std::env::var(COOKIE.0).ok(),
             socket_directory: std::env::var("PLUGIN_UNIX_SOCKET_DIR").ok(),
             temporary: std::env::var("TMPDIR").ok(),
+            log: std::env::var("PHASEGATE_LOG").ok(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use phase_ledger::{LedgerReader, ReadError, Reading};
+use phase_ledger::{LedgerReader, LedgerState, ReadError, Reading};
 use schema_phases::Because;
 use tokio::time::Instant;
 
@@ -35,11 +35,11 @@ impl Readers {
         Self { ledgers, idle: Mutex::default() }
     }
 
-    /// Reads one ledger once.
+    /// Reads one ledger once; none when nobody has begun one.
     ///
     /// A reader is taken out while it is read from, and put back only after a good read: one that hangs (its future is
     /// dropped) or fails is closed, and the next read begins with a new connection.
-    pub async fn read(&self, access: &Access) -> Result<Arc<Reading>, Because> {
+    pub async fn read(&self, access: &Access) -> Result<Option<Arc<LedgerState>>, Because> {
         let kept = self.lock().remove(&access.key).map(|idle| idle.reader);
         let reader = match kept {
             Some(reader) => reader,
@@ -50,7 +50,10 @@ impl Readers {
         if idle.len() < MOST {
             idle.insert(access.key.clone(), Idle { reader, since: Instant::now() });
         }
-        Ok(Arc::new(reading))
+        Ok(match reading {
+            Reading::NotBegun => None,
+            Reading::Ledger(state) => Some(Arc::new(state)),
+        })
     }
 
     /// Closes those that nobody has read from for this long.

@@ -126,6 +126,3 @@ impl StepPlugin for StepService {
         Ok(Response::new(AbortResponse { result: Some(convert::nothing_to_undo(message)) }))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -46,12 +46,14 @@ pub struct Kubernetes {
 
 /// There is no way to the API.
 #[derive(Debug, thiserror::Error)]
-enum NoClient {
+pub enum NoClient {
+    /// Nothing says where it is.
     #[error("neither a service account nor a kubeconfig was found")]
     NoConfig(#[source] Box<InferConfigError>),
-    /// Such a program inherits our stderr and would keep Argo from ending this process.
+    /// It would start one. Such a program inherits our stderr and would keep Argo from ending this process.
     #[error("the kubeconfig runs a program to sign in, which a plugin must not; use one with a token or a certificate")]
     RunsPrograms,
+    /// The configuration contradicts itself, or a certificate cannot be read.
     #[error("the client cannot be made")]
     Unusable(#[source] Box<Error>),
 }
@@ -60,6 +62,15 @@ impl Kubernetes {
     /// A source that gives up on a request after `patience`.
     pub fn new(patience: Duration) -> Self {
         Self { client: OnceCell::new(), slots: Semaphore::new(AT_ONCE), patience }
+    }
+
+    /// A source of the API that `config` leads to.
+    ///
+    /// # Errors
+    /// [`NoClient`].
+    pub fn with_config(config: Config, patience: Duration) -> Result<Self, NoClient> {
+        let client = bounded(config, patience)?;
+        Ok(Self { client: OnceCell::new_with(Some(client)), ..Self::new(patience) })
     }
 
     async fn client(&self) -> Result<&Client, Because> {
@@ -184,7 +195,10 @@ fn pairs(map: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = (&str, 
 }
 
 async fn connect(patience: Duration) -> Result<Client, NoClient> {
-    let mut config = Config::infer().await.map_err(|error| NoClient::NoConfig(Box::new(error)))?;
+    bounded(Config::infer().await.map_err(|error| NoClient::NoConfig(Box::new(error)))?, patience)
+}
+
+fn bounded(mut config: Config, patience: Duration) -> Result<Client, NoClient> {
     if runs_programs(&config.auth_info) {
         return Err(NoClient::RunsPrograms);
     }
@@ -216,6 +230,3 @@ fn because(error: &Error, verb: &str, plural: &str, namespace: &str) -> Because 
     }
     Because::Unreachable(format!("the Kubernetes API: {}", chain(error)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,7 +20,7 @@ pub fn proceed(view: &View, reasons: &[Reason]) -> String {
     let mut text = format!("{} may go on: ", view.canary);
     text.push_str(&if known.is_empty() { "no schema change concerns it".to_owned() } else { joined(&known) });
     for reason in reasons.iter().filter(|reason| **reason != Reason::Fits) {
-        let _ = write!(text, ". {}; this is the way out", clause(reason, view));
+        let _ = write!(text, "; {}, and {} is the way out", clause(reason, view), view.canary);
     }
     clipped(&text)
 }
@@ -34,8 +34,11 @@ pub fn wait(view: &View, reasons: &[Reason], requeue: Duration) -> String {
     if let Some(next) = reasons.iter().find_map(|reason| next(reason, view)) {
         let _ = write!(text, ". {next}");
     }
-    let serving = view.stable.as_ref().map_or_else(String::new, |stable| format!("{stable} keeps serving; "));
-    let _ = write!(text, ". {serving}asked again every {} s", requeue.as_secs());
+    let asked = match &view.stable {
+        Some(stable) => format!(". {stable} keeps serving; asked again every {} s", requeue.as_secs()),
+        None => format!(". Asked again every {} s", requeue.as_secs()),
+    };
+    text.push_str(&asked);
     clipped(&text)
 }
 
@@ -50,12 +53,15 @@ pub fn refuse(view: &View, reasons: &[Reason], rollout: &AskingRollout) -> Strin
     let outlived =
         reasons.iter().find_map(|reason| if let Reason::Outlived(it) = reason { Some(&it.change) } else { None });
     let _ = match outlived {
-        Some(change) => write!(text, "push a version built for the new shape of {change}"),
-        None => write!(text, "push a version between the two, whose window meets that of {stable} and of {canary}"),
+        Some(change) => write!(text, "push, as a new revision, a version built for the new shape of {change}"),
+        None => write!(
+            text,
+            "push, as a new revision, a version between the two, whose window meets that of {stable} and of {canary}"
+        ),
     };
     let _ = write!(
         text,
-        " as a new revision; `kubectl argo rollouts retry rollout {} -n {}` asks the same question again",
+        "; `kubectl argo rollouts retry rollout {} -n {}` only asks the same question again",
         rollout.name, rollout.namespace
     );
     clipped(&text)
