@@ -10,8 +10,8 @@ use clap::CommandFactory as _;
 
 use crate::{
     args::{Args, Command, DeclaredKind, Generate, Lint, Matrix, Output, Source},
-    checkout::{self, Checkout, Limits},
-    declared::{Declared, declared},
+    checkout::{self, Limits},
+    declared::{Declared, declared, what_can_be_read},
     emit, lint, matrix,
     params::{self, Params},
     problem::Problem,
@@ -87,7 +87,15 @@ fn lint(asked: &Lint) -> Result<Outcome, Vec<Problem>> {
     let findings = match head(&asked.source, &params) {
         Ok(now) => {
             let base = base(&asked.source, asked.base.as_deref(), &params)?;
-            lint::lint(&lint::Context { now: &now, base: base.as_ref(), params: &params, wait_seconds: asked.wait })
+            let context = lint::Context {
+                now: &now,
+                base: base.as_ref().map(|base| &base.declared),
+                params: &params,
+                wait_seconds: asked.wait,
+            };
+            let mut findings = lint::lint(&context);
+            findings.extend(base.into_iter().flat_map(|base| base.unreadable).map(lint::Finding::not_compared));
+            findings
         }
         Err(problems) => problems.into_iter().map(lint::Finding::from_problem).collect(),
     };
@@ -103,11 +111,13 @@ fn matrix(asked: &Matrix) -> Result<Outcome, Vec<Problem>> {
     let params = parameters(&asked.source)?;
     let now = head(&asked.source, &params)?;
     let base = base(&asked.source, asked.base.as_deref(), &params)?;
-    let rows = matrix::rows(&now, base.as_ref());
-    Ok(Outcome::done(match asked.output {
+    let rows = matrix::rows(&now, base.as_ref().map(|base| &base.declared));
+    let stdout = match asked.output {
         Output::Text => matrix::as_text(&rows).into_bytes(),
         Output::Json => matrix::as_json(&rows).map_err(|error| unwritable(&error))?,
-    }))
+    };
+    let unreadable = base.map(|base| base.unreadable).unwrap_or_default();
+    Ok(Outcome { stdout, code: 0, ..Outcome::wrong(&unreadable) })
 }
 
 fn schema(kind: DeclaredKind) -> Result<Outcome, Vec<Problem>> {
@@ -131,15 +141,18 @@ fn head(source: &Source, params: &Params) -> Result<Declared, Vec<Problem>> {
     declared(&checkout, params.manifests)
 }
 
-/// What another commit declared; files it had wrong are its own affair, but then nothing can be compared.
-fn base(source: &Source, reference: Option<&str>, params: &Params) -> Result<Option<Declared>, Vec<Problem>> {
+/// Another commit, as far as it can be read: what is wrong in it may be what this commit corrects.
+struct Base {
+    declared: Declared,
+    unreadable: Vec<Problem>,
+}
+
+fn base(source: &Source, reference: Option<&str>, params: &Params) -> Result<Option<Base>, Vec<Problem>> {
     let Some(reference) = reference else { return Ok(None) };
-    let checkout: Checkout = checkout::git::read_commit(&source.path, reference, &params.exclude, Limits::USUAL)?;
-    let base = declared(&checkout, params.manifests).map_err(|problems| {
-        let at = |problem: Problem| Problem { place: format!("{reference}:{}", problem.place), ..problem };
-        problems.into_iter().map(at).collect::<Vec<_>>()
-    })?;
-    Ok(Some(base))
+    let checkout = checkout::git::read_commit(&source.path, reference, &params.exclude, Limits::USUAL)?;
+    let (declared, problems) = what_can_be_read(&checkout, params.manifests);
+    let there = |problem: Problem| Problem { place: format!("{reference}:{}", problem.place), ..problem };
+    Ok(Some(Base { declared, unreadable: problems.into_iter().map(there).collect() }))
 }
 
 fn unwritable(error: &serde_json::Error) -> Vec<Problem> {

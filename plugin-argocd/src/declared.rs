@@ -55,6 +55,12 @@ impl DeclaredPlan {
 /// # Errors
 /// Everything that is wrong with any of them.
 pub(crate) fn declared(checkout: &Checkout, manifests: AppManifests) -> Result<Declared, Vec<Problem>> {
+    let (declared, problems) = what_can_be_read(checkout, manifests);
+    if problems.is_empty() { Ok(declared) } else { Err(problems) }
+}
+
+/// The same of a commit that is past: what cannot be read there nobody can correct any more.
+pub(crate) fn what_can_be_read(checkout: &Checkout, manifests: AppManifests) -> (Declared, Vec<Problem>) {
     let mut problems = misspelt(checkout);
     let folders = folders(checkout);
     let mut declared = Declared::default();
@@ -88,7 +94,7 @@ pub(crate) fn declared(checkout: &Checkout, manifests: AppManifests) -> Result<D
             }
         }
     }
-    if problems.is_empty() { Ok(declared) } else { Err(problems) }
+    (declared, problems)
 }
 
 fn base_name(path: &str) -> &str {

@@ -1,6 +1,6 @@
 //! `Problem`: what is wrong in which file, and what to do about it. Argo CD shows these lines to users.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use schema_changes::FileError;
 
@@ -43,14 +43,23 @@ pub(crate) fn join(folder: &str, path: &str) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place)?;
+        f.write_str(&printable(&self.place))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
         if let Some(field) = &self.field {
-            write!(f, ": {field}")?;
+            write!(f, ": {}", printable(field))?;
         }
-        write!(f, ": {}; {}", self.message, self.remedy)
+        write!(f, ": {}; {}", printable(&self.message), printable(&self.remedy))
+    }
+}
+
+/// One line that a terminal takes for text: a name from a file may hold line feeds and escape sequences.
+fn printable(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_control) {
+        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -64,6 +73,8 @@ mod tests {
         assert_eq!(plain.to_string(), "app.yaml: it has no kind; add one");
         let full = Problem { field: Some("spec.engine".into()), ..plain.line(7) };
         assert_eq!(full.to_string(), "app.yaml:7: spec.engine: it has no kind; add one");
+        let hostile = Problem::new("a\nb", "\u{1b}[31m", "c\rd");
+        assert_eq!(hostile.to_string(), "a\u{fffd}b: \u{fffd}[31m; c\u{fffd}d");
         assert_eq!(join("", "a"), "a");
         assert_eq!(join("db", "a"), "db/a");
     }

@@ -208,7 +208,7 @@ impl Walk<'_> {
 
 /// Whether `path` is one of the excluded paths or lies below one.
 pub(crate) fn is_excluded(path: &str, exclude: &[String]) -> bool {
-    exclude.iter().map(|prefix| prefix.trim_end_matches('/')).any(|prefix| {
+    exclude.iter().map(|prefix| prefix.trim_start_matches("./").trim_end_matches('/')).any(|prefix| {
         path.strip_prefix(prefix).is_some_and(|rest| !prefix.is_empty() && (rest.is_empty() || rest.starts_with('/')))
     })
 }
@@ -252,7 +252,7 @@ mod tests {
         }
         let names: Vec<String> = read(dir.path()).unwrap().files.into_keys().collect();
         assert_eq!(names, ["db/changes/0001.yaml", "db/changes/notes.md", "db/sql/x.sql", "phasegate.yaml"]);
-        let some = read_directory(dir.path(), &["db/changes/".into(), "phase".into()], Limits::USUAL).unwrap();
+        let some = read_directory(dir.path(), &["./db/changes/".into(), "phase".into()], Limits::USUAL).unwrap();
         assert_eq!(some.files.into_keys().collect::<Vec<_>>(), ["db/sql/x.sql", "phasegate.yaml"]);
     }
 

@@ -3,6 +3,7 @@
 mod annotations;
 mod application;
 mod blue_green;
+mod consumers;
 mod contract_together;
 mod credentials;
 mod deadline;
@@ -84,6 +85,12 @@ impl Finding {
     pub(crate) fn from_problem(what: Problem) -> Self {
         Self { rule: "declarations", severity: Severity::Error, what }
     }
+
+    /// What the other commit declares in a way nobody can read.
+    pub(crate) fn not_compared(what: Problem) -> Self {
+        let remedy = "it is not compared with".to_owned();
+        Self { rule: "declarations", severity: Severity::Warning, what: Problem { remedy, ..what } }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -111,6 +118,7 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("annotations", annotations::check),
     ("labels", labels::check),
     ("target", target::check),
+    ("consumers", consumers::check),
     ("deploy-together", together::check),
     ("contract-together", contract_together::check),
     ("edited", edited::check),

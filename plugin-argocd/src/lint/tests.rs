@@ -272,6 +272,34 @@ fn a_version_that_no_old_one_can_serve_beside_is_found() {
 }
 
 #[test]
+fn two_workloads_that_can_never_serve_together_are_found() {
+    check(
+        &[(
+            "jobs.yaml",
+            "supports.phasegate.dev/customers: split-full-name",
+            "supports.phasegate.dev/customers: split-full-name=pending..synced",
+        )],
+        "error[deploy-together] rollout.yaml:17: Rollout/web works with split-full-name in migrated..contracted, and Rollout/blue in pending..synced",
+    );
+}
+
+#[test]
+fn consumers_are_judged_like_versions() {
+    let with = |supports: &str| {
+        format!("  apps: {{secretRefs: [customers-app]}}\n  consumers: [{{name: billing, supports: '{supports}'}}]")
+    };
+    let row = |supports: &str, start: &str| {
+        check(&[("phasegate.yaml", "  apps: {secretRefs: [customers-app]}", &with(supports))], start);
+    };
+    row("split-ful-name", "error[consumers] phasegate.yaml: spec.consumers: consumer billing: ");
+    row(
+        "split-full-name=pending..synced",
+        "error[consumers] phasegate.yaml: consumer billing works with split-full-name in pending..synced, and",
+    );
+    nothing(&[("phasegate.yaml", "  apps: {secretRefs: [customers-app]}", &with(""))]);
+}
+
+#[test]
 fn the_version_before_is_looked_at_when_there_is_history() {
     let only_old =
         edited(&[("rollout.yaml", "customers: split-full-name", "customers: split-full-name=pending..synced")]);
@@ -401,6 +429,12 @@ fn apps_with_the_runners_credential_or_without_the_label_are_found() {
         )],
         "error[unlabelled] jobs.yaml:7: Deployment/mailer uses customers through the Secret customers-app",
     );
+}
+
+#[test]
+fn the_runners_credential_declared_for_apps_is_found() {
+    let edit = ("phasegate.yaml", "[customers-app]", "[customers-app, customers-owner]");
+    check(&[edit], "error[credentials] phasegate.yaml: apps use the Secret customers-owner");
 }
 
 #[test]

@@ -15,6 +15,32 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
             None => findings.extend(with_the_old_shape(&used)),
         }
     }
+    findings.extend(side_by_side(&uses(context.now)));
+    findings
+}
+
+/// Two workloads of one commit serve at the same time too.
+fn side_by_side(all: &[Use<'_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, one) in all.iter().enumerate() {
+        for other in all.iter().skip(index + 1).filter(|other| std::ptr::eq(other.plan, one.plan)) {
+            for ((change, window), (_, theirs)) in one.windows().into_iter().zip(other.windows()) {
+                if !window.meets(theirs) {
+                    findings.push(Finding::error(
+                        other.file(),
+                        other.line(),
+                        format!(
+                            "{} works with {} in {theirs}, and {} in {window}: no phase suits both",
+                            other.version.title(),
+                            change.profile.name,
+                            one.version.title()
+                        ),
+                        "let one of them support both shapes until the other follows",
+                    ));
+                }
+            }
+        }
+    }
     findings
 }
 

@@ -187,7 +187,8 @@ impl Object {
                         group: manifest.group().to_owned(),
                         kind: manifest.kind.clone(),
                         namespace: manifest.namespace.clone().unwrap_or_else(|| namespace.as_str().to_owned()),
-                        name: manifest.name.clone(),
+                        // What `generateName` begins with is no name: two such objects are two.
+                        name: manifest.root.text(&["metadata", "name"]).unwrap_or_default().to_owned(),
                     };
                     (key, file.path.clone())
                 })

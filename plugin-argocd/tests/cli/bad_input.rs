@@ -97,6 +97,9 @@ fn two_objects_of_one_name_are_refused_since_argo_cd_would_drop_one() {
         &with_files(&[("mine.yaml", map)]),
         "mine.yaml: ConfigMap/phasegate-customers in namespace shop is in what Phasegate renders too; ",
     );
+    let hooks = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: x-}\n---\napiVersion: batch/v1\nkind: Job\nmetadata: {generateName: x-}\n---\n";
+    let both = with_files(&[("mine.yaml", map), ("hooks.yaml", hooks)]);
+    assert_eq!(both.lines().count(), 1, "two generated names are no clash: {both}");
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: customers, namespace: shop}\n";
     starts(
         &with_files(&[("more.yaml", service)]),

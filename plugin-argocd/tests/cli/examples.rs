@@ -70,6 +70,13 @@ fn the_deliveries_follow_each_other_and_none_may_be_skipped() {
     assert!(text(&skipped.stdout).contains("error[contract-together] changes/0001-split-full-name.yaml: "));
     let matrix = phasegate_argocd(&deploy, &["matrix", "--base", "HEAD~2"], &[]);
     insta::assert_snapshot!("matrix_with_base", text(&matrix.stdout));
+    // What is broken in the base is what this commit corrects: it keeps nobody from linting.
+    fs::write(deploy.join("broken.yaml"), "kind: [").unwrap();
+    git(repository.path(), &["add", "-A"]);
+    git(repository.path(), &["commit", "-q", "-m", "broken"]);
+    fs::remove_file(deploy.join("broken.yaml")).unwrap();
+    let corrected = phasegate_argocd(&deploy, &["lint", "--base", "HEAD"], &[]);
+    assert!(corrected.status.success() && text(&corrected.stdout).contains("warning[declarations] HEAD:broken.yaml"));
     let unknown = phasegate_argocd(&deploy, &["lint", "--base", "nowhere"], &[]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(
