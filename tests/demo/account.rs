@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::app::{Entry, Shape, read_row};
 
@@ -113,12 +113,14 @@ pub(crate) async fn seed(database: &mut SqliteConnection, rows: u32, random: &mu
     let table = "CREATE TABLE customers (id INTEGER PRIMARY KEY, full_name TEXT NOT NULL, revision INTEGER NOT NULL)";
     sqlx::raw_sql(table).execute(&mut *database).await?;
     let mut transaction = database.begin().await?;
-    for _ in 0..rows {
-        let (first, last) = crate::app::name(random);
-        sqlx::query("INSERT INTO customers (full_name, revision) VALUES (?1, 0)")
-            .bind(format!("{first} {last}"))
-            .execute(&mut *transaction)
-            .await?;
+    let names: Vec<String> =
+        (0..rows).map(|_| crate::app::name(random)).map(|(first, last)| format!("{first} {last}")).collect();
+    for some in names.chunks(5_000) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO customers (full_name, revision) ");
+        insert.push_values(some, |mut row, name| {
+            row.push_bind(name).push("0");
+        });
+        insert.build().execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(())

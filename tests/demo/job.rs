@@ -33,38 +33,42 @@ impl Container {
     pub(crate) fn of(job: &Value, objects: &Objects, root: &Path, binaries: &Path) -> anyhow::Result<Self> {
         let pod = job.pointer("/spec/template/spec").context("a Job has a pod template")?;
         let container = pod.pointer("/containers/0").context("a Job has a container")?;
-        let mut command = strings(container.get("command"));
-        command.extend(strings(container.get("args")));
         let mut files = Vec::new();
+        let mut mounted: Vec<(String, String)> = Vec::new();
         for mount in array(container.get("volumeMounts")) {
             let (name, path) = (text(mount, "/name")?, text(mount, "/mountPath")?);
             let volume = array(pod.get("volumes")).into_iter().find(|volume| volume.get("name") == mount.get("name"));
             let volume = volume.with_context(|| format!("the Job has no volume {name}"))?;
             let inside = root.join(path.trim_start_matches('/'));
-            std::fs::create_dir_all(&inside)?;
-            files.extend(lay_out(volume, objects, &inside)?);
-            for word in &mut command {
-                if word.starts_with(&path) {
-                    *word = word.replacen(&path, &inside.to_string_lossy(), 1);
-                }
+            let found = lay_out(volume, objects, &inside)?;
+            if !found.is_empty() {
+                files.extend(found);
+                mounted.push((path, inside.to_string_lossy().into_owned()));
             }
         }
+        let here = |word: String| {
+            let mount = mounted.iter().find(|(path, _)| word == *path || word.starts_with(&format!("{path}/")));
+            mount.map_or(word.clone(), |(path, inside)| word.replacen(path, inside, 1))
+        };
+        let command: Vec<String> =
+            [container.get("command"), container.get("args")].into_iter().flat_map(strings).map(here).collect();
         let mut words = command.into_iter();
         let program = binaries.join(words.next().context("a Job has a command")?.trim_start_matches('/'));
         let (environment, secret) = environment(container, objects)?;
         Ok(Self { program, arguments: words.collect(), environment, secret, files })
     }
 
-    /// What a person would type; secrets are named, not shown.
-    pub(crate) fn describe(&self) -> String {
+    /// What a person would type in `directory`; secrets are named, not shown.
+    pub(crate) fn describe(&self, directory: &Path) -> String {
+        let near = |text: &str| text.replace(&format!("{}/", directory.display()), "");
         let mut lines: Vec<String> = Vec::new();
         for (name, value) in &self.environment {
             let value = if self.secret.contains(name) { "(from its Secret)" } else { value };
             lines.push(format!("{name}={value}"));
         }
-        lines.extend(self.files.iter().map(|file| format!("file {}", file.display())));
+        lines.extend(self.files.iter().map(|file| near(&format!("file {}", file.display()))));
         let program = self.program.file_name().unwrap_or_default().to_string_lossy();
-        lines.push(format!("{program} {}", self.arguments.join(" ")));
+        lines.push(near(&format!("{program} {}", self.arguments.join(" "))));
         lines.join("\n")
     }
 

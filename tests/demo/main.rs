@@ -25,7 +25,7 @@ mod runner;
 mod show;
 mod story;
 
-use std::path::Path;
+use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -56,11 +56,18 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command {
+    let done = match arguments.command {
         Some(Command::App(app)) => app::work(app).await,
         None => tell(arguments.seed, arguments.rows).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "demo: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -293,7 +293,7 @@ impl Teller<'_> {
             self.directory.join("mounts").join(job.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("job"));
         let container = Container::of(job, &self.cluster.api.objects, &root, &self.setting.binaries)?;
         self.show.event(Tone::Plain, "job", "starts the runner:");
-        self.show.block(&container.describe());
+        self.show.block(&container.describe(self.directory));
         Ok(container)
     }
 
@@ -301,8 +301,10 @@ impl Teller<'_> {
     async fn phase(&self) -> anyhow::Result<String> {
         let told = runner::status(&self.setting.binaries, &self.stage.url, "json").await?;
         let told: Value = serde_json::from_str(&told).context("phasegate status --output json prints JSON")?;
-        let phase = told.pointer("/changes/0/phase").and_then(Value::as_str);
-        Ok(phase.unwrap_or("pending").to_owned())
+        let change = told.pointer("/ledger/changes/0").context("the ledger holds the change")?;
+        let text = |field: &str| change.get(field).and_then(Value::as_str).unwrap_or_default();
+        ensure!(text("state") == "at rest", "the change is {}", text("state"));
+        Ok(text("phase").to_owned())
     }
 
     /// Phases and versions as they are now.
