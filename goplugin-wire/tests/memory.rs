@@ -94,10 +94,7 @@ fn the_largest_messages_of_the_smallest_things() {
     let slice = |element: Schema| Schema::slice("[]x", element);
     for (schema, element) in [
         (slice(Schema::Bool), &[0_u8][..]),
-        (slice(Schema::String), &[0]),
         (slice(StructDef::new("E").into()), &[0]),
-        (slice(Schema::interface([])), &[0]),
-        (slice(slice(Schema::Int)), &[0]),
         (slice(Schema::interface([])), &[1, b'x', 2, 2, 0, 0]),
         (slice(slice(Schema::Bool)), &[1, 1]),
         (slice(Schema::map("m", Schema::Bool, Schema::Bool)), &[1, 0, 0]),

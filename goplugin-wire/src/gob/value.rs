@@ -38,7 +38,8 @@ pub enum Value {
 /// A struct's fields by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StructValue {
-    /// The Go type's name without its package; empty for an anonymous struct.
+    /// The Go type's name without its package. Nothing to rely on: it is empty for an anonymous struct, and for any
+    /// whose sender first met it inside of a map or an array.
     pub type_name: Arc<str>,
     /// Name and value of each field that was sent.
     pub fields: Vec<(Arc<str>, Value)>,
