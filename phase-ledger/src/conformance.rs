@@ -5,6 +5,7 @@
 
 mod bench;
 mod change;
+mod golden;
 mod refusal;
 mod writers;
 
@@ -14,6 +15,7 @@ pub use change::{
     a_first_takeover_makes_the_ledger, a_statement_may_not_leave_the_transaction, an_empty_database_has_not_begun,
     strange_values_come_back_as_they_were, touched_rows_are_counted,
 };
+pub use golden::{a_ledger_of_format_1_still_reads, write_golden};
 pub use refusal::{
     a_damaged_ledger_names_the_table, another_format_is_refused_in_both_directions,
     another_server_is_for_the_runner_to_take_over, artefacts_without_a_ledger_are_never_not_begun,
@@ -49,6 +51,7 @@ macro_rules! ledger_conformance {
             artefacts_without_a_ledger_are_never_not_begun
             another_server_is_for_the_runner_to_take_over
             a_damaged_ledger_names_the_table
+            a_ledger_of_format_1_still_reads
         }
     };
     (@each $bench:expr => $($behaviour:ident)*) => {

@@ -48,7 +48,7 @@ impl Bench for MemoryBench {
             Tamper::Artefact => self.0.add_artefact("trigger zzz_phasegate_items"),
             Tamper::DropLedger => self.0.put(None),
             Tamper::OtherServer => self.0.set_server(ServerIdentity("another".to_owned())),
-            Tamper::Junk(_) => return Ok(Tampered::NotPossible),
+            Tamper::Junk(_) | Tamper::Golden => return Ok(Tampered::NotPossible),
         }
         Ok(Tampered::Done)
     }
@@ -86,3 +86,74 @@ impl Bench for MemoryBench {
 }
 
 ledger_conformance!(MemoryBench::new());
+
+mod faults {
+    //! What a test can ask of the fake.
+
+    use std::{sync::Arc, time::Duration};
+
+    use phase_ledger::{
+        Generation, ReadError, Reading, Transaction,
+        memory::{Reads, WriteFault},
+    };
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn reads_fail_hang_and_come_back() {
+        let memory = Memory::new();
+        let (reader, mut session) = (memory.reader(), memory.session());
+        memory.reads(Reads::Fail(Arc::new(|| ReadError::NotPermitted { table: "t".to_owned() })));
+        assert!(matches!(reader.read().await, Err(ReadError::NotPermitted { .. })));
+        assert!(matches!(session.read().await, Err(ReadError::NotPermitted { .. })));
+        assert!(matches!(session.try_lock().await, Err(WriteError::Read(ReadError::NotPermitted { .. }))));
+        memory.reads(Reads::Hang);
+        assert!(timeout(SOON, reader.read()).await.is_err());
+        memory.reads(Reads::Answer);
+        assert_eq!(reader.read().await.unwrap(), Reading::NotBegun);
+        memory.set_standby(true);
+        assert!(matches!(reader.read().await, Err(ReadError::Standby)));
+        memory.set_standby(false);
+        memory.set_pooled(true);
+        assert!(matches!(session.try_lock().await, Err(WriteError::Read(ReadError::Pooler))));
+    }
+
+    #[tokio::test]
+    async fn writes_fail_before_or_after_the_fact() {
+        let memory = Memory::new();
+        let mut session = memory.session();
+        let work = Transaction { work: vec![Statement::plain("UPDATE x")], ..Transaction::default() };
+        let generation = session.take_over("a test").await.unwrap();
+        let conflict = WriteError::Conflict { change: "a".parse().unwrap() };
+        memory.next_writes([WriteFault::Fail(conflict), WriteFault::AnswerLost, WriteFault::Hang]);
+        assert!(matches!(session.commit(generation, &work).await, Err(WriteError::Conflict { .. })));
+        assert_eq!(memory.work().len(), 0);
+        assert!(matches!(session.commit(generation, &work).await, Err(WriteError::Transient { .. })));
+        assert_eq!(memory.work().len(), 1, "it happened, and nobody was told");
+        assert!(timeout(SOON, session.commit(generation, &work)).await.is_err());
+        session.commit(generation, &work).await.unwrap();
+        assert_eq!(memory.work().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn broken_connections_stay_broken_and_free_the_lock() {
+        let memory = Memory::new();
+        let mut old = memory.session();
+        assert!(old.try_lock().await.unwrap() && memory.is_locked());
+        old.take_over("a test").await.unwrap();
+        memory.break_connections();
+        assert!(!memory.is_locked());
+        assert!(matches!(old.heartbeat().await, Err(WriteError::Transient { .. })));
+        assert!(matches!(old.read().await, Err(ReadError::Unreachable { .. })));
+        assert!(matches!(old.query(&Statement::plain("SELECT 1")).await, Err(ReadError::Unreachable { .. })));
+        let late = old.commit(Generation(1), &Transaction::default()).await;
+        assert!(matches!(late, Err(WriteError::Transient { .. })));
+        let mut new = memory.session();
+        assert!(new.try_lock().await.unwrap());
+        drop(old);
+        assert!(memory.is_locked(), "the old one has nothing left to free");
+    }
+}

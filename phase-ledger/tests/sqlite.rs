@@ -21,6 +21,11 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
+#[path = "sqlite/file.rs"]
+mod file;
+
+const GOLDEN: &str = include_str!("../../tests/golden/ledger/format-1.sqlite.sql");
+
 struct SqliteBench {
     directory: tempfile::TempDir,
     held: Mutex<Option<SqliteConnection>>,
@@ -87,6 +92,7 @@ impl Bench for SqliteBench {
                 .map(|table| format!("DROP TABLE IF EXISTS phasegate_{table};"))
                 .concat(),
             Tamper::OtherServer => return Ok(Tampered::NotPossible),
+            Tamper::Golden => GOLDEN.to_owned(),
             Tamper::Junk(cell) => format!("UPDATE phasegate_{} SET {} = {}", cell.table, cell.column, cell.literal),
         };
         self.execute(&sql).await;

@@ -20,6 +20,8 @@ use tokio::sync::Mutex;
 #[path = "ledger/postgres.rs"]
 mod postgres;
 
+const GOLDEN: &str = include_str!("../golden/ledger/format-1.postgres.sql");
+
 struct PostgresBench {
     database: Database,
     held: Mutex<Option<PgConnection>>,
@@ -67,6 +69,7 @@ impl Bench for PostgresBench {
                 .to_owned(),
             Tamper::DropLedger => "DROP SCHEMA phasegate CASCADE".to_owned(),
             Tamper::OtherServer => "UPDATE phasegate.ledger SET server = '1'".to_owned(),
+            Tamper::Golden => GOLDEN.to_owned(),
             Tamper::Junk(cell) => {
                 let (table, column) = (cell.table, cell.column);
                 // What a server would refuse there, a restore from elsewhere may bring.

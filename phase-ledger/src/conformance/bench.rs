@@ -51,6 +51,8 @@ pub enum Tamper {
     DropLedger,
     /// The ledger was written on another server.
     OtherServer,
+    /// The dump of a ledger of format 1 is loaded; there was none.
+    Golden,
     /// A cell of every row gets this value, an SQL literal; the column is made wide enough to hold it.
     Junk(Cell),
 }

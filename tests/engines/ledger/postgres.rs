@@ -187,6 +187,46 @@ async fn a_runner_behind_a_pooler_is_turned_away_and_a_gate_is_not() {
     assert_eq!(open_reader(&refuses).unwrap().read().await.unwrap(), Reading::NotBegun);
 }
 
+/// The real one, in transaction mode. Run once with 1.18: the stand-ins above behave as it did.
+#[tokio::test]
+#[ignore = "needs pgbouncer, which `make test` does not install: apt-get install pgbouncer"]
+async fn a_real_pgbouncer_is_recognised() {
+    let bench = PostgresBench::new().await;
+    bench.session().await.unwrap().take_over("a test").await.unwrap();
+    for ignored in ["extra_float_digits", "extra_float_digits, options"] {
+        let directory = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres password='{PASSWORD}'\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+             pool_mode = transaction\nignore_startup_parameters = {ignored}\n",
+            shared().unwrap().port()
+        );
+        std::fs::write(directory.path().join("bouncer.ini"), settings).unwrap();
+        let mut bouncer = tokio::process::Command::new("pgbouncer");
+        bouncer.args(["-q", "-u", "nobody"]).arg("bouncer.ini").current_dir(directory.path()).kill_on_drop(true);
+        let _bouncer = bouncer.spawn().unwrap();
+        let url: DatabaseUrl = bench.database.url_at("postgres", port).parse().unwrap();
+        let reader = open_reader(&url).unwrap();
+        let mut reading = reader.read().await;
+        for _ in 0..50 {
+            if matches!(&reading, Err(ReadError::Unreachable { .. })) {
+                sleep(Duration::from_millis(100)).await;
+                reading = reader.read().await;
+            }
+        }
+        assert!(matches!(reading.unwrap(), Reading::Ledger(_)), "a gate may sit behind it");
+        let refused = match open_session(&url).await {
+            Err(error) => error,
+            Ok(mut session) => match session.try_lock().await {
+                Err(WriteError::Read(error)) => error,
+                other => panic!("{other:?}"),
+            },
+        };
+        assert!(matches!(refused, ReadError::Pooler), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_there_is_an_answer_within_seconds_and_without_the_password() {
     let database = database().await.unwrap();
@@ -498,4 +538,43 @@ async fn an_index_is_built_on_the_connection_that_holds_the_lock() {
     assert!(matches!(error, WriteError::LockNotAvailable { .. }), "{error:?}");
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(session.query(&Statement::plain("SHOW lock_timeout")).await.unwrap(), [[Cell::Text("5s".to_owned())]]);
+}
+
+#[tokio::test]
+async fn a_new_ledger_has_the_tables_of_its_format() {
+    let columns =
+        "SELECT string_agg(concat_ws(' ', table_name, ordinal_position, column_name, data_type, is_nullable), chr(10)
+                                     ORDER BY table_name, ordinal_position)
+                     FROM information_schema.columns WHERE table_schema = 'phasegate'";
+    let (new, golden) = (PostgresBench::new().await, PostgresBench::new().await);
+    new.session().await.unwrap().take_over("a test").await.unwrap();
+    golden.tamper(Tamper::Golden).await.unwrap();
+    assert_eq!(new.texts(columns).await, golden.texts(columns).await, "another table needs another format");
+}
+
+/// Prints what a gate pays for a question: `cargo test -p tests --test ledger -- --nocapture costs`.
+#[tokio::test]
+async fn a_gates_read_costs_a_millisecond_or_so() {
+    let bench = PostgresBench::new().await;
+    bench.tamper(Tamper::Golden).await.unwrap();
+    bench.session().await.unwrap().take_over("a test").await.unwrap();
+    let reader = bench.reader();
+    let began = Instant::now();
+    reader.read().await.unwrap();
+    let first = began.elapsed();
+    let mut times = Vec::new();
+    for _ in 0..1_000 {
+        let began = Instant::now();
+        reader.read().await.unwrap();
+        times.push(began.elapsed());
+    }
+    times.sort();
+    println!("a read on PostgreSQL: first {first:?}, median {:?}, 99th of 100 {:?}", times[500], times[990]);
+    assert!(times[500] < Duration::from_millis(50), "{:?}", times[500]);
+    let questions: Vec<_> = (0..1_000).map(|_| reader.read()).collect();
+    let began = Instant::now();
+    for answer in futures::future::join_all(questions).await {
+        answer.unwrap();
+    }
+    println!("a thousand at once: {:?}", began.elapsed());
 }

@@ -1,0 +1,97 @@
+//! A ledger of each format that was ever written must still read. What the dumps in `tests/golden/ledger` hold was
+//! written by [`write_golden`].
+
+use std::collections::BTreeSet;
+
+use schema_phases::{ChangeName, ChangeProfile, Conversion, PhaseWindow, SchemaPhase};
+
+use super::bench::{Bench, Broken, Tamper, Tampered, holds, ledger, records, same, step};
+use crate::{BackfillProgress, Cell, Generation, LedgerState, Record, ServerIdentity, Session, memory};
+
+/// Writes the ledger that the dumps hold, on a database without one: generation 2, three changes, one of each span.
+/// To renew a dump run this, then `pg_dump --schema phasegate --inserts --no-owner` or SQLite's `.dump`.
+///
+/// # Errors
+/// What went wrong.
+pub async fn write_golden(session: &mut dyn Session) -> Result<(), Broken> {
+    session.take_over("golden-1").await?;
+    let generation = session.take_over("golden-2").await?;
+    for record in golden_records()? {
+        session.commit(generation, &records(vec![record])).await?;
+    }
+    Ok(())
+}
+
+fn golden_records() -> Result<Vec<Record>, Broken> {
+    use SchemaPhase::{Contracted, Expanded, Migrated, Pending, Synced};
+    let name = |text: &str| text.parse::<ChangeName>().map_err(Broken::new);
+    let window = |first, last| PhaseWindow::new(first, last).map_err(Broken::new);
+    let (city, split, later) = (name("add-city")?, name("split-full-name")?, name("later")?);
+    let register = |name: &ChangeName, order, tables: &[&str], old_window, new_window, conversion| {
+        let tables: BTreeSet<String> = tables.iter().map(|table| (*table).to_owned()).collect();
+        let profile = ChangeProfile { name: name.clone(), order, tables, old_window, new_window, conversion };
+        Record::Register { profile, definition: format!("definition of {name}") }
+    };
+    let old = window(Pending, Migrated)?;
+    let split_tables = ["customers", "Sales \"2024\", it's 100 %"];
+    let mut all = vec![
+        Record::Plan("0123456789abcdef".repeat(4).parse().map_err(Broken::new)?),
+        register(&city, 1, &["addresses"], PhaseWindow::WHOLE, window(Expanded, Contracted)?, Conversion::None),
+        register(&split, 2, &split_tables, old, PhaseWindow::NEW_SHAPE, Conversion::Rows),
+        register(&later, 3, &["customers"], old, PhaseWindow::NEW_SHAPE, Conversion::Rows),
+    ];
+    let phases = [Pending, Expanded, Synced, Migrated, Contracted];
+    for (change, last) in [(&city, Contracted), (&split, Synced)] {
+        for (from, to) in phases.iter().zip(phases.iter().skip(1)).filter(|(_, to)| **to <= last) {
+            let step = step(*from, *to)?;
+            let change = || change.clone();
+            all.extend([Record::Intend(change(), step), Record::Act(change(), step), Record::Settle(change(), *to)]);
+        }
+    }
+    let migrate = step(Synced, Migrated)?;
+    let progress = BackfillProgress {
+        cursor: vec![Cell::Int(-5), Cell::Text("it's 50 %\n".to_owned()), Cell::Real(0.1)],
+        end: vec![Cell::Int(9), Cell::Null, Cell::Bytes(vec![0, 255])],
+        rows_done: 63,
+        rows_total: 100,
+        rows_per_second: 7,
+    };
+    all.extend([
+        Record::NewShapeLive(city),
+        Record::Intend(split.clone(), migrate),
+        Record::Act(split.clone(), migrate),
+        Record::Done(split.clone(), 0),
+        Record::Done(split.clone(), 2),
+        Record::Backfill(split, progress),
+        Record::Intend(later, step(Pending, Expanded)?),
+    ]);
+    Ok(all)
+}
+
+/// The dump of format 1 is what its writer meant, and work goes on from there.
+///
+/// # Errors
+/// What is broken.
+pub async fn a_ledger_of_format_1_still_reads(bench: &impl Bench) -> Result<(), Broken> {
+    if bench.tamper(Tamper::Golden).await? == Tampered::NotPossible {
+        return Ok(());
+    }
+    let mut session = bench.session().await?;
+    let found = ledger(session.read().await?)?;
+    let empty = LedgerState {
+        generation: Generation(2),
+        server: ServerIdentity(found.server.0.clone()),
+        plan: None,
+        changes: Vec::new(),
+    };
+    same("the ledger", &found, &memory::after(&empty, &golden_records()?)?)?;
+    let history = bench.history().await?;
+    holds("its history is there", history.len() > 20 && history.first().is_some_and(|line| line == "1 take-over"))?;
+    let generation = session.take_over("a test").await?;
+    same("the next generation", &generation, &Generation(3))?;
+    let split: ChangeName = "split-full-name".parse().map_err(Broken::new)?;
+    session.commit(generation, &records(vec![Record::Settle(split.clone(), SchemaPhase::Migrated)])).await?;
+    let after = ledger(bench.reader().read().await?)?;
+    same("the end of its move", &after.change(&split).map(|entry| entry.span.at()), &Some(SchemaPhase::Migrated))?;
+    same("the history goes on", &bench.history().await?.len(), &(history.len() + 2))
+}

@@ -1,0 +1,51 @@
+//! The real `phasegate` binary on real databases: whole lives of a change under traffic, kills, and everything that may
+//! be in the way.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a failed test should panic; tests measure real time"
+)]
+
+#[path = "runner/binary.rs"]
+mod binary;
+#[path = "runner/database.rs"]
+mod database;
+#[path = "runner/figures.rs"]
+mod figures;
+#[path = "runner/keys.rs"]
+mod keys;
+#[path = "runner/kills.rs"]
+mod kills;
+#[path = "runner/kubernetes.rs"]
+mod kubernetes;
+#[path = "runner/life.rs"]
+mod life;
+#[path = "runner/obstacles.rs"]
+mod obstacles;
+#[path = "runner/project.rs"]
+mod project;
+#[path = "runner/secrets.rs"]
+mod secrets;
+#[path = "runner/traffic.rs"]
+mod traffic;
+
+/// One test on each engine.
+macro_rules! on_both {
+    ($name:ident, $body:ident) => {
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$body(crate::database::Database::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$body(crate::database::Database::postgres().await).await;
+            }
+        }
+    };
+}
+pub(crate) use on_both;
