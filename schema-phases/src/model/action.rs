@@ -23,7 +23,7 @@ pub(super) enum Action {
 pub(super) fn all(scenario: &Scenario) -> Vec<Action> {
     let mut actions: Vec<Action> = (0..scenario.plans.len() as u8).map(Action::Git).collect();
     for slot in 0..usize::from(scenario.runners) {
-        let steps = runner::Step::all(scenario.plans.len(), scenario.changes());
+        let steps = runner::Step::all(scenario);
         actions.extend(steps.into_iter().map(|step| Action::Runner(slot, step)));
     }
     for (app, plan) in scenario.apps.iter().enumerate() {
@@ -34,7 +34,7 @@ pub(super) fn all(scenario: &Scenario) -> Vec<Action> {
             actions.extend(rollout::Control::all(plan).into_iter().map(|step| Action::Controller(app, step)));
         }
         for version in 0..plan.versions.len() as u8 {
-            actions.extend(pods::Step::ALL.map(|step| Action::Kubelet(app, version, step)));
+            actions.extend(pods::Step::all(plan).into_iter().map(|step| Action::Kubelet(app, version, step)));
             if plan.kind != Kind::Plain {
                 let asks = [rollout::Ask::Question, rollout::Ask::LetIn, rollout::Ask::Forget];
                 actions.extend(asks.map(|ask| Action::Gate(app, version, ask)));

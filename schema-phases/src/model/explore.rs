@@ -15,6 +15,8 @@ pub(super) struct Explored<S> {
     pub states: usize,
     pub transitions: usize,
     pub depth: usize,
+    /// Which of the model's actions, by their place, ever changed anything.
+    pub happened: Vec<bool>,
     /// How many states are good ends.
     pub ends: usize,
     /// How many states no good end can be reached from.
@@ -49,13 +51,16 @@ where
         good.push(is_good_end(model, &state));
     }
     let mut actions = Vec::new();
+    let mut happened = Vec::new();
     while let Some(state) = queue.pop_front() {
         let from = numbers[&state];
         actions.clear();
         model.actions(&state, &mut actions);
-        for action in &actions {
+        happened.resize(actions.len(), false);
+        for (place, action) in actions.iter().enumerate() {
             let Some(next) = model.next_state(&state, *action) else { continue };
             transitions += 1;
+            happened[place] = true;
             let fresh = parents.len() as u32;
             let to = *numbers.entry(next).or_insert(fresh);
             if to == fresh {
@@ -77,6 +82,7 @@ where
         states: parents.len(),
         transitions,
         depth: depths.iter().copied().max().unwrap_or_default() as usize,
+        happened,
         ends: good.iter().filter(|good| **good).count(),
         stuck,
         way_to_stuck,
@@ -137,16 +143,9 @@ impl Hasher for Fold {
         }
     }
 
-    fn write_u8(&mut self, byte: u8) {
-        self.write_u64(u64::from(byte));
-    }
-
-    fn write_usize(&mut self, word: usize) {
+    fn write_u128(&mut self, word: u128) {
         self.write_u64(word as u64);
-    }
-
-    fn write_isize(&mut self, word: isize) {
-        self.write_u64(word as u64);
+        self.write_u64((word >> 64) as u64);
     }
 
     fn write_u64(&mut self, word: u64) {

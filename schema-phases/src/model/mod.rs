@@ -12,6 +12,7 @@ mod git;
 mod guards;
 mod live;
 mod loose;
+mod packed;
 mod pods;
 mod properties;
 mod rollout;

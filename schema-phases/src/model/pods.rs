@@ -15,7 +15,16 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 4] = [Self::Start, Self::Stop, Self::Gone, Self::Die];
+    pub(super) fn all(plan: &AppPlan) -> Vec<Self> {
+        let has_owner = !matches!(plan.kind, Kind::Loose | Kind::Consumer);
+        let steps = [
+            (has_owner, Self::Start),
+            (has_owner, Self::Stop),
+            (plan.allows(Freedom::SlowEnd), Self::Gone),
+            (plan.allows(Freedom::PodsDie), Self::Die),
+        ];
+        steps.into_iter().filter(|(has, _)| *has).map(|(_, step)| step).collect()
+    }
 
     pub(super) const fn helps(self) -> bool {
         !matches!(self, Self::Die)

@@ -50,7 +50,11 @@ impl Deed {
     /// What is possible in a model: what it frees people to do, and what leads to the goal.
     pub(super) fn all(plan: &AppPlan) -> Vec<Self> {
         let goal = plan.goal;
-        let mut deeds = vec![Self::Retry, Self::ScaleUp, Self::MoveOn];
+        let mut deeds = Vec::new();
+        if plan.kind == Kind::Rollout {
+            // The gate itself may abort.
+            deeds.push(Self::Retry);
+        }
         for version in 0..plan.versions.len() as u8 {
             if plan.allows(Freedom::Update) || goal == Some(version) {
                 deeds.push(Self::Update(version));
@@ -61,6 +65,8 @@ impl Deed {
         }
         let freed = [
             (Freedom::Scale, Self::ScaleDown),
+            (Freedom::Scale, Self::ScaleUp),
+            (Freedom::RollbackWindow, Self::MoveOn),
             (Freedom::Abort, Self::Abort),
             (Freedom::Skip, Self::Skip),
             (Freedom::PromoteFull, Self::PromoteFull),

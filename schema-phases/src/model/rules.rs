@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    packed::{number, place},
     scenario::{Guard, Scenario},
     world::{APPS, CHANGES, VERSIONS, Versions},
 };
@@ -74,8 +75,8 @@ impl Rules {
 
     /// What the gate of `app` says to `canary`.
     pub(super) fn judge(&self, app: usize, canary: u8, stable: Option<u8>, spans: &[Span; CHANGES]) -> Said {
-        let place = stable.map_or(VERSIONS, usize::from);
-        let index = ((app * VERSIONS + usize::from(canary)) * (VERSIONS + 1) + place) * SPANS * SPANS + pair(spans);
+        let beside = stable.map_or(VERSIONS, usize::from);
+        let index = ((app * VERSIONS + usize::from(canary)) * (VERSIONS + 1) + beside) * SPANS * SPANS + pair(spans);
         let answer = remembered(&self.judged[index], || {
             let facts = DatabaseFacts {
                 database: "customers".to_owned(),
@@ -100,7 +101,8 @@ impl Rules {
     /// Whether the runner may make `step`; `live` is none when it has no source of live versions.
     pub(super) fn may_move(&self, change: u8, step: Move, spans: &[Span; CHANGES], live: Option<Versions>) -> bool {
         let sight = live.map_or(SIGHTS - 1, usize::from);
-        let index = ((usize::from(change) * MOVES + number(step)) * SPANS * SPANS + pair(spans)) * SIGHTS + sight;
+        let index =
+            ((usize::from(change) * MOVES + usize::from(number(step))) * SPANS * SPANS + pair(spans)) * SIGHTS + sight;
         let answer = remembered(&self.moved[index], || {
             let live = live.map_or_else(
                 || {
@@ -153,16 +155,6 @@ fn remembered(place: &AtomicU8, answer: impl FnOnce() -> u8) -> u8 {
     answer
 }
 
-/// Moves numbered from 0 to 6.
-fn number(step: Move) -> usize {
-    usize::from(step.from().rank()) * 2 + usize::from(step.is_forward()) - 1
-}
-
 fn pair(spans: &[Span; CHANGES]) -> usize {
-    let place = |span: Span| match span {
-        Span::AtRest(phase) => usize::from(phase.rank()),
-        Span::Intended(step) => 5 + number(step),
-        Span::Acting(step) => 5 + MOVES + number(step),
-    };
-    place(spans[0]) * SPANS + place(spans[1])
+    usize::from(place(spans[0])) * SPANS + usize::from(place(spans[1]))
 }

@@ -3,7 +3,7 @@
 
 use super::{
     live,
-    scenario::{Guard, Reads},
+    scenario::{Guard, Reads, Scenario},
     system::System,
     world::{At, Runner, Versions, World},
 };
@@ -38,12 +38,17 @@ pub(super) enum Step {
 
 impl Step {
     /// Every step there is in a model.
-    pub(super) fn all(plans: usize, changes: usize) -> Vec<Self> {
-        let mut steps: Vec<Self> = (0..plans as u8).map(Self::Start).collect();
-        steps.extend((0..changes as u8).map(Self::Look));
-        steps.extend([Self::Check, Self::Recover, Self::ReadOn, Self::Intend, Self::LookAgain, Self::Withdraw]);
-        steps.extend([Self::Act, Self::Touch, Self::Finish, Self::Undo, Self::Settle, Self::Done]);
-        steps.extend([Self::Crash, Self::LoseLock]);
+    pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
+        let mut steps: Vec<Self> = (0..scenario.plans.len() as u8).map(Self::Start).collect();
+        steps.extend((0..scenario.changes() as u8).map(Self::Look));
+        steps.extend([Self::Check, Self::Recover, Self::Intend, Self::LookAgain, Self::Withdraw]);
+        steps.extend([Self::Act, Self::Touch, Self::Finish, Self::Settle, Self::Done, Self::Crash]);
+        let some = [
+            (scenario.reads == Reads::Apart, Self::ReadOn),
+            (scenario.soak, Self::Undo),
+            (scenario.runners > 1, Self::LoseLock),
+        ];
+        steps.extend(some.into_iter().filter(|(has, _)| *has).map(|(_, step)| step));
         steps
     }
 

@@ -159,6 +159,12 @@ impl Scenario {
         self.dropped != Some(guard)
     }
 
+    /// The same, begun at a later phase: where a counterexample needs no way there.
+    pub(super) fn from(mut self, phase: SchemaPhase) -> Self {
+        self.start = phase;
+        self
+    }
+
     pub(super) fn without(mut self, guard: Guard) -> Self {
         self.dropped = Some(guard);
         self

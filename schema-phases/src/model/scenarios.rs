@@ -9,10 +9,12 @@ use crate::{
     Target,
 };
 
-/// Built for the old shape, for the new one, and for an old one that ends before `migrated`.
+/// Built for the old shape, for the new one, and for the old one up to `synced` only.
 const V1: (&str, (u8, u8)) = ("v1", (0, 3));
 const V2: (&str, (u8, u8)) = ("v2", (3, 4));
 const V0: (&str, (u8, u8)) = ("v0", (0, 2));
+/// Works on the contracted schema only.
+const V3: (&str, (u8, u8)) = ("v3", (4, 4));
 
 fn app(kind: Kind, versions: &[(&'static str, (u8, u8))], goal: u8, freedoms: &[Freedom]) -> AppPlan {
     let versions = versions.iter().map(|(name, window)| Version { name, windows: vec![*window] });
@@ -69,11 +71,32 @@ pub(super) fn rollout() -> Scenario {
     Scenario { reads: Reads::Apart, ..scenario("rollout", vec![shop], forward(), 1) }
 }
 
-/// A Rollout whose canary is superseded by a third version, with every door that asks no gate.
+/// A Rollout with every door that asks no gate.
 pub(super) fn doors() -> Scenario {
     use Freedom::{Abort, PromoteFull, Recreate, Skip, SlowEnd, Update};
     let shop = app(Kind::Rollout, &[V1, V2], 1, &[Update, Abort, Skip, PromoteFull, Recreate, SlowEnd]);
-    Scenario { soak: true, ..scenario("doors", vec![shop], forward(), 1) }
+    Scenario { soak: true, reads: Reads::Apart, ..scenario("doors", vec![shop], forward(), 1) }
+}
+
+/// A canary superseded by a third version, before and after its gate, while the live versions are read.
+pub(super) fn supersede() -> Scenario {
+    superseding("supersede", &[Freedom::Update, Freedom::Skip])
+}
+
+/// The same with slow pods and aborts: too large for every day.
+pub(super) fn supersede_deep() -> Scenario {
+    superseding("supersede_deep", &[Freedom::Update, Freedom::Abort, Freedom::Skip, Freedom::SlowEnd])
+}
+
+fn superseding(name: &'static str, freedoms: &[Freedom]) -> Scenario {
+    let shop = app(Kind::Rollout, &[V1, V2, V3], 1, freedoms);
+    Scenario { reads: Reads::Apart, ..scenario(name, vec![shop], forward(), 1) }
+}
+
+/// The "deploy together" trap: the version that serves and the one that is wanted share no phase.
+pub(super) fn trap() -> Scenario {
+    let shop = app(Kind::Rollout, &[V0, V2], 1, &[]);
+    scenario("trap", vec![shop], forward(), 1)
 }
 
 /// A Rollout that is rolled back together with its schema.
@@ -94,8 +117,8 @@ pub(super) fn two_workloads() -> Scenario {
 
 /// The second workload's pods ask for themselves, in an init container.
 pub(super) fn init_gate() -> Scenario {
-    use Freedom::{Abort, PodsDie, Scale, SlowEnd, Update};
-    let shop = app(Kind::Rollout, &[V1, V2], 1, &[Update, Abort]);
+    use Freedom::{PodsDie, Scale, Update};
+    let shop = app(Kind::Rollout, &[V1, V2], 1, &[Update]);
     let worker = app(Kind::InitGated, &[V1, V2], 1, &[Update, Scale, PodsDie]);
     scenario("init_gate", vec![shop, worker], forward(), 1)
 }
@@ -133,4 +156,10 @@ pub(super) fn two_changes() -> Scenario {
 pub(super) fn blind() -> Scenario {
     let crowd = app(Kind::Loose, &[V1, V2], 0, &[Freedom::Force(&[1])]);
     Scenario { blind: true, ..scenario("blind", vec![crowd], any_way(), 0) }
+}
+
+/// The same, and a version that says it ends at `synced`.
+pub(super) fn blind_to_a_shorter_window() -> Scenario {
+    let crowd = app(Kind::Loose, &[V0], 0, &[]);
+    Scenario { blind: true, ..scenario("blind_to_a_shorter_window", vec![crowd], any_way(), 0) }
 }

@@ -17,7 +17,7 @@ pub(super) const fn bit(app: usize, version: u8) -> Versions {
     1 << (app as u8 * VERSIONS as u8 + version)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct World {
     /// What the ledger says of each change.
     pub ledger: [Span; CHANGES],
@@ -34,7 +34,7 @@ pub(super) struct World {
 }
 
 /// One process of the runner, or the room for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Runner {
     pub at: At,
     /// It holds the session lock. A runner that lost it does not know.
@@ -50,7 +50,7 @@ pub(super) struct Runner {
 }
 
 /// What a runner does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     /// No process.
     Off,
@@ -83,7 +83,7 @@ impl Runner {
 }
 
 /// One workload, or a crowd of loose versions. What a kind does not have stays at its first value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct App {
     /// The version in the owner's pod template; none when there is no owner.
     pub template: Option<u8>,
@@ -103,7 +103,7 @@ pub(super) struct App {
 }
 
 /// The step plugin's question about the canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
     Waiting,
     /// The gate said yes, and the controller has not acted on it.
@@ -112,7 +112,7 @@ pub(super) enum Gate {
 }
 
 /// All pods of one version together; the one that can do most harm speaks for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pod {
     None,
     /// Its init container asks.
@@ -125,7 +125,7 @@ pub(super) enum Pod {
 }
 
 /// How something came in: it stays so as long as it is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     Outside,
     /// Through a gate, or there before the first change.
