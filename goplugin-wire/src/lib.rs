@@ -2,7 +2,7 @@
 //! over a unix socket. It serves any plugin: what the plugins are called, and what their methods do, is told to it.
 //!
 //! Protocol code is bytes to bytes and free of I/O ([`gob`], [`netrpc`], [`yamux`], [`session`], [`host::session`]);
-//! only [`serve`] and [`host`]'s driver move bytes, open sockets or spawn tasks. Everything a peer can make this crate
+//! only [`mod@serve`] and [`host`]'s driver move bytes, open sockets or spawn tasks. Everything a peer can make this crate
 //! hold in memory is bounded by [`Limits`].
 #![cfg_attr(
     test,
