@@ -21,6 +21,7 @@ mod dialect;
 mod digest;
 mod expression;
 mod file_error;
+mod lint;
 mod plan;
 mod refactoring;
 mod sql_text;
@@ -31,6 +32,7 @@ pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretK
 pub use declared::{database_schema, schema_change_schema};
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;
+pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
 pub use refactoring::{Refused, loss, steps, sync_conflict, sync_objects};
 pub use step::{Backfill, Loss, Step, SyncObject, Verification};

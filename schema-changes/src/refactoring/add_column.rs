@@ -57,6 +57,11 @@ pub(crate) struct AddColumn {
 }
 
 impl AddColumnForm {
+    /// The conversions that somebody wrote, and the fields they stand in.
+    pub(crate) fn conversions(&self) -> Vec<(&'static str, &str)> {
+        self.backfill.as_deref().map(|text| ("backfill", text)).into_iter().collect()
+    }
+
     pub(crate) fn check(self, complaints: &mut Complaints<'_>, engine: Engine) -> Option<AddColumn> {
         let here = |field| ["spec", "addColumn", field];
         check_table(complaints, &here("table"), &self.table, engine);

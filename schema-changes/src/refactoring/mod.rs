@@ -136,8 +136,17 @@ impl Refactoring {
         }
     }
 
+    /// The conversions that somebody wrote, and the fields they stand in.
+    pub(crate) fn written_conversions(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::AddColumn(this) => this.written.conversions(),
+            Self::SplitColumn(this) => this.written.conversions(),
+            Self::CreateTable(_) | Self::RenameColumn(_) | Self::Sql(_) => Vec::new(),
+        }
+    }
+
     /// Whether it keeps two shapes of a table equal by triggers.
-    fn syncs(&self) -> bool {
+    pub(crate) fn syncs(&self) -> bool {
         match self {
             Self::RenameColumn(_) | Self::SplitColumn(_) => true,
             Self::AddColumn(this) => this.fills(),

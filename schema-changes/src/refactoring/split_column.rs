@@ -70,6 +70,12 @@ struct Part {
 }
 
 impl SplitColumnForm {
+    /// The conversions that somebody wrote, and the fields they stand in.
+    pub(crate) fn conversions(&self) -> Vec<(&'static str, &str)> {
+        let forward = self.into.0.iter().filter_map(|(_, part)| part.from.as_deref()).map(|text| ("from", text));
+        forward.chain(self.back.as_deref().map(|text| ("back", text))).collect()
+    }
+
     pub(crate) fn check(self, complaints: &mut Complaints<'_>, engine: Engine) -> Option<SplitColumn> {
         let here = |field| ["spec", "splitColumn", field];
         check_table(complaints, &here("table"), &self.table, engine);

@@ -138,7 +138,8 @@ const RENAME: &str = "renameColumn: {table: customers, from: mail, to: email}";
 
 #[test]
 fn every_refactoring_says_what_it_runs() {
-    let cases: [(&str, &str, &[(&str, &str)]); 8] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let cases: [Case<'_>; 8] = [
         ("split", SPLIT, SPLIT_NEW),
         (
             "split-written",
