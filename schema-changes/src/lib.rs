@@ -23,6 +23,8 @@ mod expression;
 mod file_error;
 mod lint;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod refactoring;
 mod sql_text;
 mod step;

@@ -89,8 +89,7 @@ impl<'s> Shape<'s> {
         for name in list(schema, "required").into_iter().flatten().filter_map(Json::as_str) {
             if node.get(name).is_none() {
                 let what = properties.and_then(|all| all.get(name)).map(|one| self.resolve_description(one));
-                complaints.add_at(
-                    node.line,
+                complaints.add(
                     path,
                     format!("the field `{name}` is missing"),
                     what.flatten().map_or_else(|| "add it".to_owned(), |what| format!("add it: {what}")),
