@@ -287,9 +287,9 @@ async fn who_stands_in_the_way_is_named() {
     bench.database.execute("INSERT INTO items VALUES (1), (2)").await.unwrap();
     let mut session = bench.session().await.unwrap();
     let generation = session.take_over("a test").await.unwrap();
-    let held = |error: WriteError| match error {
-        WriteError::LockNotAvailable { table, blocker } => (table, blocker),
-        other => panic!("{other:?}"),
+    let held = |error: WriteError| {
+        let WriteError::LockNotAvailable { table, blocker } = error else { panic!("{error:?}") };
+        (table, blocker)
     };
     let mut other = bench.database.connect().await.unwrap();
     sqlx::raw_sql("BEGIN; UPDATE items SET id = id WHERE id = 1").execute(&mut other).await.unwrap();
