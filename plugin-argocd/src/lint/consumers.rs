@@ -1,6 +1,6 @@
 //! Versions outside the cluster: judged by the same annotation, blocked by the same targets.
 
-use schema_phases::{AppVersion, Target};
+use schema_phases::{AppVersion, Target, Unclear};
 
 use super::{Context, Finding, versions::live_changes};
 
@@ -12,10 +12,10 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
         for consumer in &plan.plan.database.consumers {
             let name = format!("consumer {}", consumer.name);
             let version = AppVersion { name: name.clone(), annotation: consumer.supports.clone() };
-            if let Err(unclear) = version.windows(&live) {
+            // An unknown name `schema-changes` reports.
+            if let Err(unclear @ Unclear::EarlyWriter { .. }) = version.windows(&live) {
                 let message = format!("spec.consumers: {name}: {unclear}");
                 findings.push(Finding::error(&place, 0, message, "correct its supports: every move is judged by it"));
-                continue;
             }
             for change in &plan.plan.changes {
                 let Ok(window) = version.window(&change.profile, &live) else { continue };

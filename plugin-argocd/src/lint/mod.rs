@@ -138,14 +138,17 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
 
 /// Asks every rule; the worst findings come first, and within one severity they stand by place.
 pub(crate) fn lint(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES
-        .iter()
-        .flat_map(|(rule, check)| check(context).into_iter().map(|finding| Finding { rule, ..finding }))
-        .collect();
+    let mut findings: Vec<Finding> =
+        RULES.iter().flat_map(|(rule, check)| check(context).into_iter().map(|finding| named(finding, rule))).collect();
     findings.sort_by(|a, b| {
         (a.severity, &a.what.place, a.what.line, a.rule).cmp(&(b.severity, &b.what.place, b.what.line, b.rule))
     });
     findings
+}
+
+/// What `schema-changes` found has a name already.
+fn named(finding: Finding, rule: &'static str) -> Finding {
+    if finding.rule.is_empty() { Finding { rule, ..finding } } else { finding }
 }
 
 /// A line for each finding, and one that counts them.

@@ -291,7 +291,7 @@ fn consumers_are_judged_like_versions() {
     let row = |supports: &str, start: &str| {
         check(&[("phasegate.yaml", "  apps: {secretRefs: [customers-app]}", &with(supports))], start);
     };
-    row("split-ful-name", "error[consumers] phasegate.yaml: spec.consumers: consumer billing: ");
+    row("split-full-name=expanded..contracted", "error[consumers] phasegate.yaml: spec.consumers: consumer billing: ");
     row(
         "split-full-name=pending..synced",
         "error[consumers] phasegate.yaml: consumer billing works with split-full-name in pending..synced, and",
@@ -394,7 +394,8 @@ fn a_change_that_may_be_applied_must_not_vanish_or_be_overtaken() {
     );
     let mut behind = sound();
     behind.insert("changes/0002-split-nick.yaml".into(), earlier);
-    assert_eq!(found(behind, Some(sound()), &[]), Vec::<String>::new());
+    let lines = found(behind, Some(sound()), &[]);
+    assert!(lines.iter().all(|line| !line.starts_with("error")), "what comes after overtakes nothing: {lines:#?}");
 }
 
 #[test]
@@ -434,7 +435,7 @@ fn apps_with_the_runners_credential_or_without_the_label_are_found() {
 #[test]
 fn the_runners_credential_declared_for_apps_is_found() {
     let edit = ("phasegate.yaml", "[customers-app]", "[customers-app, customers-owner]");
-    check(&[edit], "error[credentials] phasegate.yaml: apps use the Secret customers-owner");
+    check(&[edit], "error[credentials] phasegate.yaml: applications use `customers-owner`");
 }
 
 #[test]
@@ -628,6 +629,32 @@ fn applications_that_break_the_job_are_found() {
 #[test]
 fn sqlite_has_no_place_in_a_cluster() {
     check(&[("phasegate.yaml", "postgres", "sqlite")], "warning[engine] phasegate.yaml: customers is on SQLite");
+}
+
+#[test]
+fn unsafe_sql_is_found_under_the_name_of_its_rule_in_the_folder_of_its_plan() {
+    let change = "apiVersion: phasegate.dev/v1alpha1
+kind: SchemaChange
+metadata: {name: index-emails}
+spec:
+  database: orders
+  target: expanded
+  windows: {old: pending..contracted, new: expanded..contracted}
+  tables: [emails]
+  sql: {expand: up.sql, reverse: {expand: down.sql}}
+";
+    let mut files = sound();
+    let database = sound()["phasegate.yaml"].replace("customers", "orders");
+    for (path, text) in [
+        ("orders/phasegate.yaml", database.as_str()),
+        ("orders/changes/0001-index.yaml", change),
+        ("orders/changes/up.sql", "-- an index\nCREATE INDEX emails_at ON emails (at);\n"),
+        ("orders/changes/down.sql", "DROP INDEX CONCURRENTLY emails_at;\n"),
+    ] {
+        files.insert(path.to_owned(), text.to_owned());
+    }
+    let lines = found(files, None, &[]);
+    assert!(lines.iter().any(|line| line.contains("[blocking-index] orders/changes/up.sql:2: ")), "{lines:#?}");
 }
 
 #[test]
