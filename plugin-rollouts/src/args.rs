@@ -1,5 +1,7 @@
 //! The command line, as typed.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Holds a canary of Argo Rollouts until the database schema is ready for it.
@@ -46,10 +48,15 @@ pub struct Args {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Serve the host that started this process (the default).
     Plugin,
+    /// Copy this binary into a folder: for an init container of the controller.
+    Install {
+        /// The folder, such as /home/argo-rollouts/plugin-bin.
+        directory: PathBuf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

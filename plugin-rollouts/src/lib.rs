@@ -22,6 +22,7 @@ pub mod config;
 pub mod front;
 pub mod gate;
 pub mod grpc;
+pub mod install;
 pub mod ports;
 pub mod sources;
 pub mod step;

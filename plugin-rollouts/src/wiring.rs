@@ -20,6 +20,7 @@ use crate::{
     front::Front,
     gate::{Clock, Gate},
     grpc::service::StepService,
+    install::install,
     ports::Ledgers,
     sources::kube::Kubernetes,
     telemetry,
@@ -48,11 +49,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    match args.command {
+    match &args.command {
         None | Some(Command::Plugin) => {}
+        Some(Command::Install { directory }) => {
+            let binary = std::env::current_exe().context("cannot find out where this binary lies")?;
+            let installed = install(&binary, directory)?;
+            return writeln!(std::io::stderr(), "installed {}", installed.display()).context("cannot say so");
+        }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "phasegate-rollouts", &mut script);
+            clap_complete::generate(*shell, &mut Args::command(), "phasegate-rollouts", &mut script);
             return std::io::stdout().write_all(&script).context("cannot write the completion script");
         }
     }
