@@ -87,7 +87,9 @@ mod tests {
         let absent = directory.path().join("absent");
         let binary = directory.path().join("binary");
         fs::write(&binary, b"new").unwrap();
-        assert!(matches!(install(&absent, directory.path()), Err(InstallError::Unreadable { path, .. }) if path == absent));
+        assert!(
+            matches!(install(&absent, directory.path()), Err(InstallError::Unreadable { path, .. }) if path == absent)
+        );
         let error = install(&binary, &absent).unwrap_err();
         assert!(matches!(&error, InstallError::Unwritable { path, .. } if *path == absent.join(NAME)), "{error}");
     }
