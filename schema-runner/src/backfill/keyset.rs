@@ -90,9 +90,9 @@ impl Keyset {
 
     /// The greatest key there is.
     pub(crate) fn last(&self) -> Statement {
-        let order = self.list(|column| format!("{} DESC", column.quoted));
+        let order = self.list(|column| format!("keyed.{} DESC", column.quoted));
         Statement::plain(format!(
-            "SELECT {} FROM {} WHERE {} ORDER BY {order} LIMIT 1",
+            "SELECT {} FROM {} AS keyed WHERE {} ORDER BY {order} LIMIT 1",
             self.selected(),
             self.table,
             self.no_nulls()
@@ -104,11 +104,12 @@ impl Keyset {
         let (range, binds) = self.range(cursor, end);
         let filter = filter.map(|filter| format!(" AND ({filter})")).unwrap_or_default();
         let sql = format!(
-            "SELECT {} FROM {} WHERE {range} AND {}{filter} ORDER BY {} LIMIT 1 OFFSET {}",
+            "SELECT {} FROM {} AS keyed WHERE {range} AND {}{filter} ORDER BY {} LIMIT 1 OFFSET {}",
             self.selected(),
             self.table,
             self.no_nulls(),
-            self.list(|column| column.quoted.clone()),
+            // Unqualified, PostgreSQL would take the name for the output column, and sort keys as text.
+            self.list(|column| format!("keyed.{}", column.quoted)),
             rows.saturating_sub(1)
         );
         Statement { sql, binds }
@@ -192,7 +193,7 @@ mod tests {
         let first = keyset.boundary(&[], &end, 100, None);
         assert_eq!(
             first.sql,
-            r#"SELECT "u"::text, "s"::text FROM "sales"."items" WHERE ("u", "s") <= ($1::uuid, $2::text) AND true ORDER BY "u", "s" LIMIT 1 OFFSET 99"#
+            r#"SELECT "u"::text, "s"::text FROM "sales"."items" AS keyed WHERE ("u", "s") <= ($1::uuid, $2::text) AND true ORDER BY keyed."u", keyed."s" LIMIT 1 OFFSET 99"#
         );
         assert_eq!(first.binds, end);
     }

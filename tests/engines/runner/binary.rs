@@ -110,12 +110,14 @@ impl Running {
 
     /// Reads until an event of this kind.
     pub(crate) async fn until(&mut self, kind: &str) -> Value {
+        let mut before = Vec::new();
         while let Some(event) = self.event().await {
             if event["event"] == kind {
                 return event;
             }
+            before.push(event.to_string());
         }
-        panic!("it ended without {kind}")
+        panic!("it ended without {kind}: {before:#?}")
     }
 
     pub(crate) async fn kill(mut self) {

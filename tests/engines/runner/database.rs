@@ -82,12 +82,8 @@ impl Database {
     pub(crate) async fn execute(&self, sql: &str) {
         let mut connection = self.connect().await;
         let done = match &mut connection {
-            Connected::Sqlite(connection) => {
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
-            }
-            Connected::Postgres(connection) => {
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
-            }
+            Connected::Sqlite(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
+            Connected::Postgres(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
         };
         done.unwrap_or_else(|cause| panic!("{sql}: {cause}"));
         connection.close().await;
@@ -96,7 +92,8 @@ impl Database {
     /// The rows of a query whose columns are all text; NULL is `-`.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let mut connection = self.connect().await;
-        let texts = |found: Vec<Option<String>>| found.into_iter().map(|text| text.unwrap_or_else(|| "-".into())).collect();
+        let texts =
+            |found: Vec<Option<String>>| found.into_iter().map(|text| text.unwrap_or_else(|| "-".into())).collect();
         let rows = match &mut connection {
             Connected::Sqlite(connection) => {
                 let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
@@ -139,7 +136,14 @@ impl Database {
 
     /// The word that the ledger has for the state of a change.
     pub(crate) async fn phase(&self, change: &str) -> String {
-        let table = if self.is_postgres() { "phasegate.changes" } else { "phasegate_changes" };
+        let (table, exists) = if self.is_postgres() {
+            ("phasegate.changes", "SELECT count(*) FROM pg_class WHERE oid = to_regclass('phasegate.changes')")
+        } else {
+            ("phasegate_changes", "SELECT count(*) FROM sqlite_master WHERE name = 'phasegate_changes'")
+        };
+        if self.number(exists).await == 0 {
+            return "unknown".to_owned();
+        }
         let rows = self.rows(&format!("SELECT phase FROM {table} WHERE name = '{change}'")).await;
         rows.first().map_or_else(|| "unknown".to_owned(), |row| row[0].clone())
     }

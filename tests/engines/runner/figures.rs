@@ -27,7 +27,11 @@ async fn figure(database: Database) {
     let all = format!("UPDATE customers SET first_name = {first}, last_name = {last}");
     connection.execute(Box::leak(all.into_boxed_str()), &[]).await.unwrap();
     connection.close().await;
-    println!("figure {} one_update rows_per_second={:.0}", database.engine(), per_second(began.elapsed().as_secs_f64()));
+    println!(
+        "figure {} one_update rows_per_second={:.0}",
+        database.engine(),
+        per_second(began.elapsed().as_secs_f64())
+    );
 
     project.goal("revertTo: expanded");
     run(&database, &project).await.expect(0, &[]);

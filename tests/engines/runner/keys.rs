@@ -9,8 +9,10 @@ use crate::{
 const ROWS: i64 = 3_000;
 
 async fn split(database: &Database, columns: &str, key: &str, values: &str) {
-    database.execute(&format!("CREATE TABLE customers ({columns}, full_name text NOT NULL)")).await;
-    database.fill("customers", &format!("{key}, full_name"), &format!("{values}, 'Ann' || n || ' Lee' || n"), ROWS).await;
+    database.execute(&format!("CREATE TABLE customers (full_name text NOT NULL, {columns})")).await;
+    database
+        .fill("customers", &format!("{key}, full_name"), &format!("{values}, 'Ann' || n || ' Lee' || n"), ROWS)
+        .await;
     let project = Project::split(database, "target: migrated");
     said(run_command(database, &project, &["--batch", "1ms"])).await.expect(0, &["is migrated"]);
     let wrong = "SELECT count(*) FROM customers WHERE first_name IS NULL OR last_name IS NULL";
@@ -28,10 +30,14 @@ async fn on_postgres() {
         ("k timestamptz PRIMARY KEY", "k", "'2026-01-01 00:00:00.123456+02'::timestamptz + n * interval '7 minutes'"),
         ("k numeric(30, 4) PRIMARY KEY", "k", "n * 1234567890123.4567"),
         ("k bytea PRIMARY KEY", "k", "decode(md5(n::text), 'hex')"),
-        ("a int, b bigint, c date, PRIMARY KEY (c, a, b)", "a, b, c", "n % 3, -n, '2026-01-01'::date + n::int % 5"),
+        ("a int, b bigint, c date, PRIMARY KEY (c, a, b)", "a, b, c", "n % 3, -n, '2026-01-01'::date + n % 5"),
         ("k double precision PRIMARY KEY", "k", "n / 3.0"),
-        ("\"Select\" bigint PRIMARY KEY", "\"Select\"", "n * 1000000007"),
-        ("k bigint PRIMARY KEY", "k", "CASE WHEN n = 1 THEN -9223372036854775808 WHEN n = 2 THEN 9223372036854775807 ELSE n END"),
+        ("\"Select\" bigint PRIMARY KEY", "\"Select\"", "n::bigint * 1000000007"),
+        (
+            "k bigint PRIMARY KEY",
+            "k",
+            "CASE WHEN n = 1 THEN -9223372036854775807 WHEN n = 2 THEN 9223372036854775807 ELSE n END",
+        ),
     ];
     for (columns, key, values) in rows {
         let database = Database::postgres().await;

@@ -101,10 +101,8 @@ async fn two_at_once(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");
     project.live(&[V1]);
-    let (one, two) = tokio::join!(
-        said(run_command(&database, &project, &[])),
-        said(run_command(&database, &project, &[]))
-    );
+    let (one, two) =
+        tokio::join!(said(run_command(&database, &project, &[])), said(run_command(&database, &project, &[])));
     let both = format!("{}{}", one.all(), two.all());
     one.expect(0, &["1 as Git asks"]);
     two.expect(0, &["1 as Git asks"]);
@@ -119,7 +117,6 @@ async fn two_at_once(database: Database) {
     // A CronJob leaves when it finds one at work.
     project.goal("revertTo: pending");
     let mut holder = Running::start(run_command(&database, &project, &JSON));
-    project.goal("revertTo: pending");
     holder.until("took_over").await;
     holder.signal("-STOP");
     said(run_command(&database, &project, &["--if-free"])).await.expect(0, &["another runner is at work"]);

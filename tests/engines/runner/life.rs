@@ -119,7 +119,7 @@ async fn plan_only(database: Database) {
         phasegate(&database.url(), &["plan", "--plan", plan, "--live", live])
     };
     let catalog = if database.is_postgres() {
-        "SELECT string_agg(relname || relkind, ',' ORDER BY relname) FROM pg_class WHERE relnamespace > 16000 OR relname ~ 'phasegate'"
+        "SELECT string_agg(relname || relnatts, ',' ORDER BY relname) FROM pg_class WHERE relname !~ '^pg_toast'"
     } else {
         "SELECT group_concat(name || coalesce(sql, '')) FROM sqlite_master"
     };

@@ -18,7 +18,9 @@ async fn loss(database: Database) {
     let names = "UPDATE customers SET first_name = 'Mary Ann', last_name = 'Lee' WHERE id <= 3";
     database.execute(names).await;
     project.goal("revertTo: pending");
-    run(&database, &project).await.expect(0, &["blocked by a loss of data: 3 rows of customers", "acceptLoss: {revert: 3}"]);
+    run(&database, &project)
+        .await
+        .expect(0, &["blocked by a loss of data: 3 rows of customers", "acceptLoss: {revert: 3}"]);
     assert_eq!(database.phase("split-full-name").await, "synced");
     project.goal("acceptLoss: {revert: 2}\n  revertTo: pending");
     run(&database, &project).await.expect(0, &["blocked by a loss of data: 3 rows"]);
@@ -93,7 +95,8 @@ async fn triggers(database: &Database) -> Vec<Vec<String>> {
 /// Does something while the sync triggers are off, and leaves them as they were.
 async fn without_triggers(database: &Database, sql: &str) {
     if database.is_postgres() {
-        let off = format!("ALTER TABLE customers DISABLE TRIGGER USER; {sql}; ALTER TABLE customers ENABLE TRIGGER USER");
+        let off =
+            format!("ALTER TABLE customers DISABLE TRIGGER USER; {sql}; ALTER TABLE customers ENABLE TRIGGER USER");
         return database.execute(&off).await;
     }
     let triggers = triggers(database).await;
@@ -126,7 +129,8 @@ async fn moved_keys(database: Database) {
     }
     run.await.unwrap().expect(0, &["is migrated"]);
     connection.close().await;
-    let wrong = "SELECT count(*) FROM customers WHERE first_name IS NULL OR full_name <> first_name || ' ' || last_name";
+    let wrong =
+        "SELECT count(*) FROM customers WHERE first_name IS NULL OR full_name <> first_name || ' ' || last_name";
     assert_eq!(database.number(wrong).await, 0);
 }
 
@@ -146,7 +150,8 @@ on_both!(a_plan_with_mistakes_is_refused_with_all_of_them_and_the_database_left_
 async fn bad_plan(database: Database) {
     let project = Project::split(&database, "target: migratd");
     project.change("other", "no_such_table", "target: migrated\n  wrong: 1");
-    let said = run(&database, &project).await.expect(78, &["0001-split-full-name.yaml:", "0001-other.yaml:", "migratd"]);
+    let said =
+        run(&database, &project).await.expect(78, &["0001-split-full-name.yaml:", "0001-other.yaml:", "migratd"]);
     assert!(said.stdout.is_empty(), "{}", said.all());
     fs::remove_file(project.plan.join("changes/0001-other.yaml")).unwrap();
     project.goal("target: migrated");
@@ -191,7 +196,10 @@ async fn a_long_reader_puts_the_move_off_and_is_named_and_the_application_is_har
     let (mut worst, began) = (Duration::ZERO, std::time::Instant::now());
     while began.elapsed() < Duration::from_secs(3) {
         let write = std::time::Instant::now();
-        application.execute("UPDATE customers SET city = 'Bern' WHERE id = $1", &[crate::database::Bind::Int(1)]).await.unwrap();
+        application
+            .execute("UPDATE customers SET city = 'Bern' WHERE id = $1", &[crate::database::Bind::Int(1)])
+            .await
+            .unwrap();
         worst = worst.max(write.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
