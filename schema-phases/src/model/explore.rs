@@ -4,11 +4,13 @@
 //! the edges that a good end may count on are kept in reverse, four bytes each.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
 use stateright::Model;
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
 
 /// What was found.
 pub(super) struct Explored<S> {
@@ -36,7 +38,7 @@ where
     M::State: Copy + Eq + Hash,
     M::Action: Copy,
 {
-    let mut numbers: HashMap<M::State, u32, BuildHasherDefault<Fold>> = HashMap::default();
+    let mut numbers: Map<M::State, u32> = Map::default();
     let mut queue = VecDeque::new();
     let mut parents = Vec::new();
     let mut depths: Vec<u32> = Vec::new();
@@ -89,6 +91,42 @@ where
     }
 }
 
+/// The shortest way from a first state of `model` to one that is `sought`. stateright finds such states too, by a way
+/// that is only nearly the shortest.
+pub(super) fn shortest_way<M>(model: &M, sought: impl Fn(&M, &M::State) -> bool) -> Option<Vec<M::Action>>
+where
+    M: Model,
+    M::State: Copy + Eq + Hash,
+    M::Action: Copy,
+{
+    // Where each state was reached from; the first ones from nowhere.
+    let mut came: Map<M::State, Option<(M::State, M::Action)>> = Map::default();
+    let mut queue: VecDeque<M::State> = model.init_states().into();
+    came.extend(queue.iter().map(|first| (*first, None)));
+    let mut actions = Vec::new();
+    while let Some(mut state) = queue.pop_front() {
+        if sought(model, &state) {
+            let mut way = Vec::new();
+            while let Some((before, action)) = came[&state] {
+                way.push(action);
+                state = before;
+            }
+            way.reverse();
+            return Some(way);
+        }
+        actions.clear();
+        model.actions(&state, &mut actions);
+        for action in &actions {
+            let Some(next) = model.next_state(&state, *action) else { continue };
+            if let Entry::Vacant(place) = came.entry(next) {
+                place.insert(Some((state, *action)));
+                queue.push_back(next);
+            }
+        }
+    }
+    None
+}
+
 /// Which states reach one of `good` along `edges`, each given as (to, from).
 fn backwards(good: &[bool], edges: &[(u32, u32)]) -> Vec<bool> {
     let mut begins = vec![0_u32; good.len() + 1];
@@ -118,7 +156,7 @@ fn backwards(good: &[bool], edges: &[(u32, u32)]) -> Vec<bool> {
 }
 
 /// The way from a first state to `last`.
-fn way<S: Copy>(mut last: u32, parents: &[u32], numbers: &HashMap<S, u32, BuildHasherDefault<Fold>>) -> Vec<S> {
+fn way<S: Copy>(mut last: u32, parents: &[u32], numbers: &Map<S, u32>) -> Vec<S> {
     let mut path = vec![last];
     while parents[last as usize] != last {
         last = parents[last as usize];

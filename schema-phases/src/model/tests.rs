@@ -6,7 +6,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use super::{
     action::Action,
-    explore::{Explored, explore},
+    explore::{Explored, explore, shortest_way},
     properties::INSIDE,
     scenario::Scenario,
     scenarios,
@@ -61,15 +61,18 @@ fn told(scenario: &Scenario, actions: Vec<Action>) -> String {
 
 /// Expects `property` to break in `scenario`, and shows the shortest way there.
 pub(super) fn breaks(scenario: &Scenario, property: &'static str) {
-    let (name, dropped) = (scenario.name, scenario.dropped);
+    let name = scenario.name;
+    let dropped = scenario.dropped.map_or_else(|| "anything more".to_owned(), |guard| format!("{guard:?}"));
     let stop = HasDiscoveries::AnyOf(BTreeSet::from([property]));
-    // One thread: breadth first is shortest first.
-    let checker = System::of(scenario).checker().finish_when(stop).threads(1).spawn_bfs().join();
-    let Some(path) = checker.discovery(property) else {
-        panic!("model {name} without {dropped:?} still keeps `{property}`: it is too small")
-    };
-    let actions = path.into_actions();
-    println!("model {name} without {dropped:?} breaks `{property}` in {} steps:", actions.len());
+    let checker = System::of(scenario).checker().finish_when(stop).threads(2).spawn_bfs().join();
+    assert!(
+        checker.discovery(property).is_some(),
+        "model {name} without {dropped} still keeps `{property}`: it is too small"
+    );
+    let system = System::of(scenario);
+    let kept = system.property(property).condition;
+    let actions = shortest_way(&system, |system, world| !kept(system, world)).unwrap();
+    println!("model {name} without {dropped} breaks `{property}` in {} steps:", actions.len());
     println!("{}", told(scenario, actions));
 }
 
