@@ -12,6 +12,9 @@ use stateright::Model;
 
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
 
+/// Where a state was reached from, and how; the first ones from nowhere.
+type Came<M> = Option<(<M as Model>::State, <M as Model>::Action)>;
+
 /// What was found.
 pub(super) struct Explored<S> {
     pub states: usize,
@@ -99,8 +102,7 @@ where
     M::State: Copy + Eq + Hash,
     M::Action: Copy,
 {
-    // Where each state was reached from; the first ones from nowhere.
-    let mut came: Map<M::State, Option<(M::State, M::Action)>> = Map::default();
+    let mut came: Map<M::State, Came<M>> = Map::default();
     let mut queue: VecDeque<M::State> = model.init_states().into();
     came.extend(queue.iter().map(|first| (*first, None)));
     let mut actions = Vec::new();
