@@ -76,7 +76,10 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> Made {
     let insert =
         if mapping.fills_blank() { format!("{disagree} OR {} IS NULL", old("NEW.")) } else { disagree.clone() };
     let watched = |row: &str| {
-        let mut all = DIALECT.quote_all(row, mapping.facts.primary_key.iter().map(String::as_str));
+        // WHEN may not name a generated column of NEW.
+        let generated = |name: &&str| mapping.facts.column(name).is_some_and(|column| column.generated);
+        let key = mapping.facts.primary_key.iter().map(String::as_str).filter(|name| !generated(name));
+        let mut all = DIALECT.quote_all(row, key);
         all.push(old(row));
         all.extend(new(row));
         all

@@ -12,7 +12,10 @@ use crate::{
     declared::{Complaints, check_column, check_expression, check_table, check_type, same_column},
     dialect::{Dialect, Made, literal, postgres, sqlite, sqlite_table},
     expression::Expression,
-    refactoring::{Leg, Promise, Site, mapping_moves::checked_not_null},
+    refactoring::{
+        Leg, Promise, Site,
+        mapping_moves::{checked_not_null, not_null_by_check},
+    },
 };
 
 /// Add a column.
@@ -270,7 +273,7 @@ impl AddColumn {
     }
 
     fn contract(&self, site: &Site<'_>, facts: &TableFacts) -> Result<Vec<Step>, Refused> {
-        let (table, column) = (site.dialect.quote(&self.table), site.dialect.quote(&self.column));
+        let column = site.dialect.quote(&self.column);
         let made = self.made(site, facts);
         let what = format!("finish {} of {}", self.column, self.table);
         let last = |statements| Step::Transaction { what: what.clone(), tables: vec![self.table.clone()], statements };
@@ -286,8 +289,7 @@ impl AddColumn {
         }
         let mut steps = vec![Step::Verify(self.verification(site, facts))];
         steps.extend(checked_not_null(site, &self.table, &column));
-        let check = site.dialect.quote(&site.object_name("_nn"));
-        leftovers.push(format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL, DROP CONSTRAINT {check}"));
+        leftovers.extend(not_null_by_check(site, &self.table, &column));
         steps.push(last(leftovers));
         Ok(steps)
     }

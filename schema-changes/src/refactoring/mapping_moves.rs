@@ -194,19 +194,19 @@ fn contract(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Step>, Refused
     match (dialect, inherits) {
         (Dialect::Postgres, inherits) => {
             last.extend(made(mapping, site).drop);
-            let mut actions = vec![format!("DROP COLUMN {old}")];
+            let mut taken_over = Vec::new();
             if let Some(name) = inherits {
                 let column = dialect.quote(name);
                 if mapping.old.required {
-                    let check = dialect.quote(&site.object_name("_nn"));
                     steps.extend(checked_not_null(site, mapping.table, &column));
-                    actions.push(format!("ALTER COLUMN {column} SET NOT NULL, DROP CONSTRAINT {check}"));
+                    last.extend(not_null_by_check(site, mapping.table, &column));
                 }
-                actions.extend(
+                taken_over.extend(
                     mapping.old.default.iter().map(|value| format!("ALTER COLUMN {column} SET DEFAULT {value}")),
                 );
             }
-            last.push(format!("ALTER TABLE {table} {}", actions.join(", ")));
+            taken_over.push(format!("DROP COLUMN {old}"));
+            last.push(format!("ALTER TABLE {table} {}", taken_over.join(", ")));
         }
         (Dialect::Sqlite, inherits) => {
             if let Some(name) = inherits {
@@ -244,6 +244,15 @@ pub(crate) fn checked_not_null(site: &Site<'_>, table: &str, column: &str) -> [S
             tables: Vec::new(),
             statements: vec![format!("ALTER TABLE {name} VALIDATE CONSTRAINT {check}")],
         },
+    ]
+}
+
+/// SET NOT NULL by a check that is proven. Two statements: in one, PostgreSQL would drop the check first and scan.
+pub(crate) fn not_null_by_check(site: &Site<'_>, table: &str, column: &str) -> [String; 2] {
+    let (name, check) = (Dialect::Postgres.quote(table), Dialect::Postgres.quote(&site.object_name("_nn")));
+    [
+        format!("ALTER TABLE {name} ALTER COLUMN {column} SET NOT NULL"),
+        format!("ALTER TABLE {name} DROP CONSTRAINT {check}"),
     ]
 }
 
