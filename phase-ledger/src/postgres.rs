@@ -6,6 +6,7 @@ mod look;
 mod reader;
 mod session;
 mod values;
+mod work;
 
 pub use reader::PostgresReader;
 pub use session::PostgresSession;

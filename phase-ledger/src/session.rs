@@ -94,7 +94,11 @@ pub trait Session: Send {
     async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError>;
 
     /// Runs one statement that cannot be in a transaction, on the connection that holds the lock, after checking the
-    /// generation.
+    /// generation. An index built CONCURRENTLY is not bound by `lock_timeout` but waits for up to ten minutes: what it
+    /// waits for are the transactions that were there before it, nobody queues behind it, and giving up would leave an
+    /// invalid index.
+    ///
+    /// When the call is given up half-way, drop the session too.
     ///
     /// # Errors
     /// [`WriteError`].

@@ -13,6 +13,12 @@ pub(crate) fn no_control(sql: &str) -> Result<(), WriteError> {
     Ok(())
 }
 
+/// Whether the statement builds or drops an index, or rebuilds one, while others write.
+pub(crate) fn is_concurrent(sql: &str) -> bool {
+    matches!(first_word(sql).as_str(), "CREATE" | "DROP" | "REINDEX")
+        && sql.split_whitespace().any(|word| word.eq_ignore_ascii_case("CONCURRENTLY"))
+}
+
 /// Refuses a text that holds a second statement: a driver that takes several would run a hidden COMMIT among them.
 /// PostgreSQL's protocol refuses it by itself.
 pub(crate) fn only_one(sql: &str) -> Result<(), WriteError> {
@@ -163,6 +169,14 @@ mod tests {
         ] {
             assert!(only_one(good).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn concurrent_statements_are_known_by_their_words() {
+        assert!(is_concurrent("create unique index concurrently\ti on t (a)"));
+        assert!(is_concurrent("REINDEX TABLE CONCURRENTLY t"));
+        assert!(!is_concurrent("CREATE INDEX i ON t (concurrently_made)"));
+        assert!(!is_concurrent("UPDATE t SET a = 'x CONCURRENTLY y'"));
     }
 
     #[test]

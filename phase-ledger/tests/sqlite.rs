@@ -92,6 +92,7 @@ impl Bench for SqliteBench {
                 .map(|table| format!("DROP TABLE IF EXISTS phasegate_{table};"))
                 .concat(),
             Tamper::OtherServer => return Ok(Tampered::NotPossible),
+            Tamper::Missing(table) => format!("DROP TABLE phasegate_{table}"),
             Tamper::Golden => GOLDEN.to_owned(),
             Tamper::Junk(cell) => format!("UPDATE phasegate_{} SET {} = {}", cell.table, cell.column, cell.literal),
         };

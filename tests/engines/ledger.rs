@@ -69,6 +69,7 @@ impl Bench for PostgresBench {
                 .to_owned(),
             Tamper::DropLedger => "DROP SCHEMA phasegate CASCADE".to_owned(),
             Tamper::OtherServer => "UPDATE phasegate.ledger SET server = '1'".to_owned(),
+            Tamper::Missing(table) => format!("DROP TABLE phasegate.{table}"),
             Tamper::Golden => GOLDEN.to_owned(),
             Tamper::Junk(cell) => {
                 let (table, column) = (cell.table, cell.column);

@@ -53,6 +53,8 @@ pub enum Tamper {
     OtherServer,
     /// The dump of a ledger of format 1 is loaded; there was none.
     Golden,
+    /// One of the ledger's tables is dropped.
+    Missing(&'static str),
     /// A cell of every row gets this value, an SQL literal; the column is made wide enough to hold it.
     Junk(Cell),
 }

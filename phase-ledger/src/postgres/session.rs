@@ -4,30 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{
-    AssertSqlSafe, Row as _,
+    Row as _,
     postgres::{PgConnection, PgRow},
 };
 use tokio::time::timeout;
 
 use crate::{
-    Cell, DatabaseUrl, Generation, ReadError, Reading, Record, Row, Session, Statement, Transaction, WriteError,
+    Cell, DatabaseUrl, Generation, ReadError, Reading, Row, Session, Statement, Transaction, WriteError,
     decode::Whose,
-    postgres::{connect, fault, look, values},
+    postgres::{
+        connect, fault, look, values,
+        work::{LEDGER, SENTENCES, Work, fence_columns, milliseconds},
+    },
     statement,
-    store::{Scribe, Sentences, store, takeover_line},
-    transition::apply_all,
+    store::{Scribe as _, store, takeover_line},
     url::Target,
-};
-
-const SENTENCES: Sentences = Sentences {
-    set_plan: include_str!("../sql/postgres/set_plan.sql"),
-    put_change: include_str!("../sql/postgres/put_change.sql"),
-    delete_change: include_str!("../sql/postgres/delete_change.sql"),
-    add_done: include_str!("../sql/postgres/add_done.sql"),
-    clear_done: include_str!("../sql/postgres/clear_done.sql"),
-    put_backfill: include_str!("../sql/postgres/put_backfill.sql"),
-    clear_backfill: include_str!("../sql/postgres/clear_backfill.sql"),
-    add_history: include_str!("../sql/postgres/add_history.sql"),
 };
 
 /// Bounds what must be answered at once.
@@ -36,6 +27,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const TAKE_OVER: Duration = Duration::from_secs(30);
 /// How long any other transaction waits for the ledger's row.
 const FENCE: Duration = Duration::from_secs(5);
+/// How long an index built concurrently waits for the transactions that were there before it.
+const CONCURRENT: Duration = Duration::from_secs(600);
 
 /// One connection of the runner to a PostgreSQL database.
 pub struct PostgresSession {
@@ -101,7 +94,7 @@ impl PostgresSession {
         self.open = true;
         let connection = self.connection.as_mut();
         let connection = connection.ok_or_else(|| WriteError::Transient { cause: "the connection is gone".into() })?;
-        let mut work = Work { connection, mark: &self.mark };
+        let mut work = Work::new(connection, &self.mark);
         work.plain("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned(), None).await?;
         work.lock_timeout(wait).await?;
         Ok(work)
@@ -112,11 +105,15 @@ impl PostgresSession {
         if self.open {
             self.roll_back().await;
         }
-        // Another format, or no ledger any more, looks like damage to a fence: a closer look tells them apart.
-        if matches!(error, WriteError::Read(ReadError::Damaged { .. }))
-            && let Err(closer @ (ReadError::Format { .. } | ReadError::Unexplained { .. })) = self.read().await
+        // Inside a failed transaction nothing can be looked up, so that every wrong ledger looks damaged or out of reach:
+        // a look from outside tells them apart.
+        if matches!(error, WriteError::Read(ReadError::Damaged { .. } | ReadError::Unreachable { .. }))
+            && self.connection.is_some()
         {
-            return WriteError::Read(closer);
+            return match self.read().await {
+                Err(ReadError::Unreachable { .. }) | Ok(_) => error,
+                Err(closer) => WriteError::Read(closer),
+            };
         }
         let WriteError::LockNotAvailable { table, blocker: None } = error else { return error };
         let tables = transaction.map(|transaction| transaction.lock_tables.as_slice()).unwrap_or_default();
@@ -189,8 +186,11 @@ impl PostgresSession {
         let row = sqlx::raw_sql(sql).fetch_optional(&mut *connection).await;
         let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
         fault::fence(row.as_ref().map(fence_columns).transpose()?, mine, &mark)?;
-        let mut work = Work { connection, mark: &mark };
-        work.plain(format!("SET lock_timeout = {}", milliseconds(lock_timeout)), None).await?;
+        let mut work = Work::new(connection, &mark);
+        // An index built concurrently waits for old transactions as for locks. Nobody queues behind it meanwhile, and one
+        // given up leaves an invalid index behind.
+        let wait = if statement::is_concurrent(&statement.sql) { CONCURRENT } else { lock_timeout };
+        work.plain(format!("SET lock_timeout = {}", milliseconds(wait)), None).await?;
         let outcome = work.run(statement).await;
         let restored = work.plain("SET lock_timeout = '5s'".to_owned(), None).await;
         outcome.and(restored)
@@ -279,122 +279,5 @@ impl Session for PostgresSession {
             }
             fault::query_error(cause, &statement.sql)
         })
-    }
-}
-
-const LEDGER: &str = "phasegate.ledger";
-
-/// `lock_timeout = 0` would mean to wait for ever.
-fn milliseconds(wait: Duration) -> u128 {
-    wait.as_millis().clamp(1, 3_600_000)
-}
-
-type FenceRow = (Option<String>, Option<String>, Option<String>);
-
-fn fence_columns(row: &PgRow) -> Result<FenceRow, WriteError> {
-    let text = |at: usize| row.try_get(at).map_err(|cause| WriteError::Read(fault::unreachable(cause)));
-    Ok((text(0)?, text(1)?, text(2)?))
-}
-
-/// A transaction in hand. BEGIN, each statement and COMMIT are messages of their own: when a client dies while a
-/// statement of its waits for a lock, the server may still run that statement, but no COMMIT follows.
-struct Work<'a> {
-    connection: &'a mut PgConnection,
-    mark: &'a str,
-}
-
-impl Work<'_> {
-    async fn plain(&mut self, sql: String, table: Option<&str>) -> Result<(), WriteError> {
-        let outcome = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *self.connection).await;
-        outcome.map(drop).map_err(|cause| fault::write_error(cause, &sql, table))
-    }
-
-    async fn lock_timeout(&mut self, wait: Duration) -> Result<(), WriteError> {
-        self.plain(format!("SET LOCAL lock_timeout = {}", milliseconds(wait)), None).await
-    }
-
-    async fn fence(&mut self) -> Result<Option<FenceRow>, WriteError> {
-        let sql = include_str!("../sql/postgres/fence.sql");
-        let row = sqlx::raw_sql(sql).fetch_optional(&mut *self.connection).await;
-        let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
-        row.as_ref().map(fence_columns).transpose()
-    }
-
-    async fn states(&mut self, records: &[Record]) -> Result<States, WriteError> {
-        match look::read(self.connection, Whose::Runner).await? {
-            Reading::Ledger(before) => {
-                let (after, events) = apply_all(&before, records)?;
-                Ok((before, after, events))
-            }
-            Reading::NotBegun => {
-                let why = "it is gone".to_owned();
-                Err(WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why }))
-            }
-        }
-    }
-
-    async fn lock_tables(&mut self, transaction: &Transaction) -> Result<(), WriteError> {
-        self.lock_timeout(transaction.lock_timeout).await?;
-        let nowait = if transaction.lock_timeout.is_zero() { " NOWAIT" } else { "" };
-        for table in &transaction.lock_tables {
-            let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE{nowait}", statement::quoted(table));
-            self.plain(sql, Some(table)).await?;
-        }
-        Ok(())
-    }
-
-    async fn run(&mut self, statement: &Statement) -> Result<u64, WriteError> {
-        statement::no_control(&statement.sql)?;
-        let outcome = values::query(statement).execute(&mut *self.connection).await;
-        outcome.map(|done| done.rows_affected()).map_err(|cause| fault::write_error(cause, &statement.sql, None))
-    }
-
-    /// Makes the ledger, unless somebody did in the meantime.
-    async fn install(&mut self) -> Result<(), WriteError> {
-        let sql = include_str!("../sql/postgres/install_lock.sql");
-        let row = sqlx::raw_sql(sql).fetch_one(&mut *self.connection).await;
-        row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
-        let sql = include_str!("../sql/postgres/has_ledger.sql");
-        let row = sqlx::raw_sql(sql).fetch_one(&mut *self.connection).await;
-        let row = row.map_err(|cause| fault::write_error(cause, sql, None))?;
-        let count = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
-        if count(0)? == "0" {
-            // Without IF NOT EXISTS, which asks for the right to create schemas even when there is nothing to create.
-            self.plain("CREATE SCHEMA phasegate".to_owned(), None).await?;
-        }
-        if count(1)? == "0" {
-            self.plain(include_str!("../sql/postgres/install.sql").to_owned(), None).await?;
-        }
-        Ok(())
-    }
-
-    async fn raise(&mut self, row: Option<FenceRow>, runner: &str) -> Result<(Generation, String), WriteError> {
-        let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
-        let damaged = || {
-            let why = "generation is no number that can be raised".to_owned();
-            WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why })
-        };
-        let generation: u64 = generation.filter(|generation| *generation < i64::MAX as u64).ok_or_else(damaged)?;
-        fault::fence(row, Generation(generation), self.mark)?;
-        let sql = include_str!("../sql/postgres/take_over.sql");
-        let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *self.connection).await;
-        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
-        let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
-        let raised = text(0)?.parse().map_err(|_| damaged())?;
-        Ok((Generation(raised), text(1)?))
-    }
-}
-
-type States = (crate::LedgerState, crate::LedgerState, Vec<crate::transition::Event>);
-
-#[async_trait]
-impl Scribe for Work<'_> {
-    fn sentences(&self) -> &'static Sentences {
-        &SENTENCES
-    }
-
-    async fn write(&mut self, sql: &'static str, binds: Vec<Cell>) -> Result<(), WriteError> {
-        let outcome = values::fixed(sql, binds).execute(&mut *self.connection).await;
-        outcome.map(drop).map_err(|cause| fault::write_error(cause, sql, None))
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -45,9 +46,15 @@ pub struct SqliteSession {
     connection: SqliteConnection,
     lock_path: PathBuf,
     /// An exclusive transaction on the lock file. The system ends it with the process, however that dies.
-    lock: Option<SqliteConnection>,
+    lock: Option<Lock>,
     /// A transaction may be open: the call that began it was given up.
     open: bool,
+}
+
+/// The lock, and the file it is on: when somebody removes that file, the next runner locks another of the same name.
+struct Lock {
+    _connection: SqliteConnection,
+    file: (u64, u64),
 }
 
 impl std::fmt::Debug for SqliteSession {
@@ -70,6 +77,13 @@ impl SqliteSession {
         let mut lock_path = OsString::from(path);
         lock_path.push(".phasegate-lock");
         Ok(Some(Self { connection, lock_path: PathBuf::from(lock_path), lock: None, open: false }))
+    }
+
+    fn lock_file(&self) -> Result<(u64, u64), ReadError> {
+        let metadata = fs::metadata(&self.lock_path);
+        metadata
+            .map(|metadata| (metadata.dev(), metadata.ino()))
+            .map_err(|cause| ReadError::Unreachable { cause: Box::new(cause) })
     }
 
     async fn idle(&mut self) -> Result<&mut SqliteConnection, WriteError> {
@@ -157,10 +171,11 @@ impl SqliteSession {
         if self.open {
             self.roll_back().await;
         }
-        if matches!(error, WriteError::Read(ReadError::Damaged { .. }))
-            && let Err(closer @ (ReadError::Format { .. } | ReadError::Unexplained { .. })) = self.read().await
-        {
-            return WriteError::Read(closer);
+        if matches!(error, WriteError::Read(ReadError::Damaged { .. })) {
+            return match self.read().await {
+                Err(ReadError::Unreachable { .. }) | Ok(_) => error,
+                Err(closer) => WriteError::Read(closer),
+            };
         }
         error
     }
@@ -196,13 +211,14 @@ fn options(path: &Path) -> SqliteConnectOptions {
 impl Session for SqliteSession {
     async fn try_lock(&mut self) -> Result<bool, WriteError> {
         if self.lock.is_some() {
-            return Ok(true);
+            return self.heartbeat().await.map(|()| true);
         }
         let options = options(&self.lock_path).create_if_missing(true).busy_timeout(Duration::ZERO);
         let mut lock = SqliteConnection::connect_with(&options).await.map_err(fault::unreachable)?;
         match sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut lock).await {
             Ok(_) => {
-                self.lock = Some(lock);
+                let file = self.lock_file()?;
+                self.lock = Some(Lock { _connection: lock, file });
                 Ok(true)
             }
             Err(cause) if fault::is_busy(&cause) => Ok(false),
@@ -242,6 +258,11 @@ impl Session for SqliteSession {
     }
 
     async fn heartbeat(&mut self) -> Result<(), WriteError> {
+        if let Some(lock) = &self.lock
+            && self.lock_file().ok() != Some(lock.file)
+        {
+            return Err(WriteError::Transient { cause: "somebody removed the runner's lock file".into() });
+        }
         self.read().await.map(drop).map_err(|cause| WriteError::Transient { cause: Box::new(cause) })
     }
 

@@ -69,6 +69,18 @@ async fn the_lock_is_one_whatever_name_the_file_was_reached_by() {
 }
 
 #[tokio::test]
+async fn a_removed_lock_file_is_noticed_by_the_next_heartbeat() {
+    let bench = SqliteBench::new().await;
+    let mut session = bench.session().await.unwrap();
+    assert!(session.try_lock().await.unwrap());
+    session.heartbeat().await.unwrap();
+    fs::remove_file(format!("{}.phasegate-lock", bench.path().display())).unwrap();
+    assert!(bench.session().await.unwrap().try_lock().await.unwrap(), "which is why it has to be noticed");
+    assert!(matches!(session.heartbeat().await, Err(WriteError::Transient { .. })));
+    assert!(session.try_lock().await.is_err());
+}
+
+#[tokio::test]
 async fn the_application_goes_on_while_the_runner_holds_its_lock() {
     let bench = SqliteBench::new().await;
     let mut session = bench.session().await.unwrap();

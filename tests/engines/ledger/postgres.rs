@@ -530,6 +530,22 @@ async fn an_index_is_built_on_the_connection_that_holds_the_lock() {
     session.heartbeat().await.unwrap();
     let valid = "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'items_twice'::regclass";
     assert_eq!(bench.texts(valid).await, ["true"]);
+    // It outwaits the transactions that were there before it: nobody queues behind it, and giving up leaves a ruin.
+    bench.hold().await.unwrap();
+    let mut snapshot = bench.database.connect().await.unwrap();
+    let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM items";
+    sqlx::raw_sql(sql).execute(&mut snapshot).await.unwrap();
+    let another = Statement::plain("CREATE INDEX CONCURRENTLY items_thrice ON items ((id * 3))");
+    let building = session.run_alone(generation, &another, Duration::from_millis(20));
+    let meanwhile = async {
+        sleep(Duration::from_millis(500)).await;
+        bench.database.execute("SET statement_timeout = '2s'; INSERT INTO items VALUES (5)").await.unwrap();
+        sqlx::raw_sql("COMMIT").execute(&mut snapshot).await.unwrap();
+        bench.release().await.unwrap();
+    };
+    let (built, ()) = tokio::join!(building, meanwhile);
+    built.unwrap();
+    assert_eq!(bench.texts(&valid.replace("items_twice", "items_thrice")).await, ["true"]);
     // A wait for a lock ends here too, and the session's own bound is back afterwards.
     bench.hold().await.unwrap();
     let began = Instant::now();

@@ -1,0 +1,155 @@
+//! One transaction of a runner: the fence, the locks, the statements.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{
+    AssertSqlSafe, Row as _,
+    postgres::{PgConnection, PgRow},
+};
+
+use crate::{
+    Cell, Generation, LedgerState, ReadError, Reading, Record, Statement, Transaction, WriteError,
+    decode::Whose,
+    postgres::{fault, look, values},
+    statement,
+    store::{Scribe, Sentences},
+    transition::{Event, apply_all},
+};
+
+pub(super) const SENTENCES: Sentences = Sentences {
+    set_plan: include_str!("../sql/postgres/set_plan.sql"),
+    put_change: include_str!("../sql/postgres/put_change.sql"),
+    delete_change: include_str!("../sql/postgres/delete_change.sql"),
+    add_done: include_str!("../sql/postgres/add_done.sql"),
+    clear_done: include_str!("../sql/postgres/clear_done.sql"),
+    put_backfill: include_str!("../sql/postgres/put_backfill.sql"),
+    clear_backfill: include_str!("../sql/postgres/clear_backfill.sql"),
+    add_history: include_str!("../sql/postgres/add_history.sql"),
+};
+
+/// The table that every transaction locks first.
+pub(super) const LEDGER: &str = "phasegate.ledger";
+
+/// `lock_timeout = 0` would mean to wait for ever.
+pub(super) fn milliseconds(wait: Duration) -> u128 {
+    wait.as_millis().clamp(1, 3_600_000)
+}
+
+pub(super) type FenceRow = (Option<String>, Option<String>, Option<String>);
+
+pub(super) fn fence_columns(row: &PgRow) -> Result<FenceRow, WriteError> {
+    let text = |at: usize| row.try_get(at).map_err(|cause| WriteError::Read(fault::unreachable(cause)));
+    Ok((text(0)?, text(1)?, text(2)?))
+}
+
+/// A transaction in hand. BEGIN, each statement and COMMIT are messages of their own: when a client dies while a
+/// statement of its waits for a lock, the server may still run that statement, but no COMMIT follows.
+pub(super) struct Work<'a> {
+    connection: &'a mut PgConnection,
+    mark: &'a str,
+}
+
+impl<'a> Work<'a> {
+    pub(super) const fn new(connection: &'a mut PgConnection, mark: &'a str) -> Self {
+        Self { connection, mark }
+    }
+
+    pub(super) async fn plain(&mut self, sql: String, table: Option<&str>) -> Result<(), WriteError> {
+        let outcome = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *self.connection).await;
+        outcome.map(drop).map_err(|cause| fault::write_error(cause, &sql, table))
+    }
+
+    pub(super) async fn lock_timeout(&mut self, wait: Duration) -> Result<(), WriteError> {
+        self.plain(format!("SET LOCAL lock_timeout = {}", milliseconds(wait)), None).await
+    }
+
+    pub(super) async fn fence(&mut self) -> Result<Option<FenceRow>, WriteError> {
+        let sql = include_str!("../sql/postgres/fence.sql");
+        let row = sqlx::raw_sql(sql).fetch_optional(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
+        row.as_ref().map(fence_columns).transpose()
+    }
+
+    pub(super) async fn states(&mut self, records: &[Record]) -> Result<States, WriteError> {
+        match look::read(self.connection, Whose::Runner).await? {
+            Reading::Ledger(before) => {
+                let (after, events) = apply_all(&before, records)?;
+                Ok((before, after, events))
+            }
+            Reading::NotBegun => {
+                let why = "it is gone".to_owned();
+                Err(WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why }))
+            }
+        }
+    }
+
+    pub(super) async fn lock_tables(&mut self, transaction: &Transaction) -> Result<(), WriteError> {
+        self.lock_timeout(transaction.lock_timeout).await?;
+        let nowait = if transaction.lock_timeout.is_zero() { " NOWAIT" } else { "" };
+        for table in &transaction.lock_tables {
+            let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE{nowait}", statement::quoted(table));
+            self.plain(sql, Some(table)).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run(&mut self, statement: &Statement) -> Result<u64, WriteError> {
+        statement::no_control(&statement.sql)?;
+        let outcome = values::query(statement).execute(&mut *self.connection).await;
+        outcome.map(|done| done.rows_affected()).map_err(|cause| fault::write_error(cause, &statement.sql, None))
+    }
+
+    /// Makes the ledger, unless somebody did in the meantime.
+    pub(super) async fn install(&mut self) -> Result<(), WriteError> {
+        let sql = include_str!("../sql/postgres/install_lock.sql");
+        let row = sqlx::raw_sql(sql).fetch_one(&mut *self.connection).await;
+        row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        let sql = include_str!("../sql/postgres/has_ledger.sql");
+        let row = sqlx::raw_sql(sql).fetch_one(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, None))?;
+        let count = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
+        if count(0)? == "0" {
+            // Without IF NOT EXISTS, which asks for the right to create schemas even when there is nothing to create.
+            self.plain("CREATE SCHEMA phasegate".to_owned(), None).await?;
+        }
+        if count(1)? == "0" {
+            self.plain(include_str!("../sql/postgres/install.sql").to_owned(), None).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn raise(
+        &mut self,
+        row: Option<FenceRow>,
+        runner: &str,
+    ) -> Result<(Generation, String), WriteError> {
+        let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
+        let damaged = || {
+            let why = "generation is no number that can be raised".to_owned();
+            WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why })
+        };
+        let generation: u64 = generation.filter(|generation| *generation < i64::MAX as u64).ok_or_else(damaged)?;
+        fault::fence(row, Generation(generation), self.mark)?;
+        let sql = include_str!("../sql/postgres/take_over.sql");
+        let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
+        let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
+        let raised = text(0)?.parse().map_err(|_| damaged())?;
+        Ok((Generation(raised), text(1)?))
+    }
+}
+
+pub(super) type States = (LedgerState, LedgerState, Vec<Event>);
+
+#[async_trait]
+impl Scribe for Work<'_> {
+    fn sentences(&self) -> &'static Sentences {
+        &SENTENCES
+    }
+
+    async fn write(&mut self, sql: &'static str, binds: Vec<Cell>) -> Result<(), WriteError> {
+        let outcome = values::fixed(sql, binds).execute(&mut *self.connection).await;
+        outcome.map(drop).map_err(|cause| fault::write_error(cause, sql, None))
+    }
+}
