@@ -164,6 +164,34 @@ impl Bench {
         self.try_step(change, from, to).await.unwrap_or_else(|why| panic!("{from} to {to}: {why}"));
     }
 
+    /// How often `customers` was read from end to end.
+    pub(crate) async fn scans(&mut self) -> u64 {
+        self.must("SELECT pg_stat_force_next_flush()").await;
+        self.number("SELECT pg_stat_get_numscans('customers'::regclass)").await
+    }
+
+    /// Carries out a move whose last step is a transaction; gives the scans there were before that.
+    pub(crate) async fn scans_before_last_step(
+        &mut self,
+        change: &SchemaChange,
+        from: SchemaPhase,
+        to: SchemaPhase,
+    ) -> u64 {
+        let catalog = self.catalog_of(change).await;
+        let all = steps(change, Move::new(from, to).unwrap(), self.engine(), &catalog).unwrap();
+        let transactions: Vec<&Vec<String>> = all
+            .iter()
+            .filter_map(|step| if let Step::Transaction { statements, .. } = step { Some(statements) } else { None })
+            .collect();
+        let (last, others) = transactions.split_last().unwrap();
+        for statements in others {
+            self.transaction(statements).await.unwrap();
+        }
+        let before = self.scans().await;
+        self.transaction(last).await.unwrap();
+        before
+    }
+
     pub(crate) async fn try_step(
         &mut self,
         change: &SchemaChange,

@@ -400,6 +400,21 @@ async fn on_postgres_the_triggers_of_others_run_first_and_partitions_take_part()
 }
 
 #[tokio::test]
+async fn on_postgres_not_null_is_set_without_reading_the_table_under_the_lock() {
+    let adds = "addColumn: {table: customers, column: mail_key, type: text, nullable: false, backfill: lower(mail)}";
+    for refactoring in [RENAME, adds] {
+        let mut bench = customers(Engine::Postgres).await;
+        let change = change(Engine::Postgres, "it", refactoring);
+        for pair in FORWARD[..4].windows(2) {
+            bench.step(&change, pair[0], pair[1]).await;
+        }
+        let before = bench.scans_before_last_step(&change, Migrated, Contracted).await;
+        assert_eq!(bench.scans().await, before, "{refactoring}");
+        assert!(bench.run("INSERT INTO customers (id) VALUES (9)").await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_conversion_written_by_hand_converts_what_it_can() {
     let text = "splitColumn:\n  table: parcels\n  column: size\n  into:\n    width: {type: int, from: \"CASE WHEN size ~ '^[0-9]{1,6}x[0-9]{1,6}$' THEN split_part(size, 'x', 1)::int END\"}\n    height: {type: int, from: \"CASE WHEN size ~ '^[0-9]{1,6}x[0-9]{1,6}$' THEN split_part(size, 'x', 2)::int END\"}\n  back: width || 'x' || height";
     let mut bench = Bench::new(Engine::Postgres).await;
