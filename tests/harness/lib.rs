@@ -12,5 +12,7 @@
 )]
 
 pub mod argo;
+pub mod binaries;
+pub mod examples;
 pub mod kube_api;
 pub mod postgres;
