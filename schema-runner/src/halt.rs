@@ -130,16 +130,13 @@ impl From<MoveError> for Halt {
 
 impl From<WriteError> for Halt {
     fn from(cause: WriteError) -> Self {
-        match &cause {
-            WriteError::Refused { .. } => Self::Failed(MoveError::Database { why: chain(&cause) }),
-            WriteError::Fenced { .. }
+        match cause {
+            WriteError::Read(cause) => Self::from(cause),
+            refused @ WriteError::Refused { .. } => Self::Failed(MoveError::Database { why: chain(&refused) }),
+            lost @ (WriteError::Fenced { .. }
             | WriteError::LockNotAvailable { .. }
             | WriteError::Conflict { .. }
-            | WriteError::Transient { .. } => Self::Lost(chain(&cause)),
-            WriteError::Read(_) => match cause {
-                WriteError::Read(read) => Self::from(read),
-                other => Self::Lost(chain(&other)),
-            },
+            | WriteError::Transient { .. }) => Self::Lost(chain(&lost)),
         }
     }
 }

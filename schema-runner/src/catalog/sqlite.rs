@@ -46,10 +46,10 @@ pub(super) async fn read(session: &mut dyn Session, table: &str) -> Result<Optio
             let mentioned = columns_in(&columns, &written);
             indexes.push(IndexFacts { name, columns: mentioned, unique: int(&row, 2) != 0 });
         }
-        if let (Some(index), Some(column)) = (indexes.last_mut(), text(&row, 1)) {
-            if !index.columns.contains(&column) {
-                index.columns.push(column);
-            }
+        if let (Some(index), Some(column)) = (indexes.last_mut(), text(&row, 1))
+            && !index.columns.contains(&column)
+        {
+            index.columns.push(column);
         }
     }
     let mut foreign_keys: Vec<(i64, ForeignKeyFacts)> = Vec::new();

@@ -52,8 +52,7 @@ const fn style(event: &Event) -> Style {
         | Event::Moving { .. }
         | Event::StepDone { .. }
         | Event::Progress { .. }
-        | Event::Forgotten { .. }
-        | Event::Notice { .. } => return Style::new(),
+        | Event::Forgotten { .. } => return Style::new(),
     };
     colour.on_default()
 }

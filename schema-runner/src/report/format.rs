@@ -91,7 +91,6 @@ impl fmt::Display for Event {
                  before removing it"
             ),
             Self::Forgotten { change } => write!(f, "{change}: was pending and is no longer in Git; forgotten"),
-            Self::Notice { what } => f.write_str(what),
             Self::Retrying { why, after } => write!(f, "{why}; trying again in {} ms", after.as_millis()),
             Self::Superseded { wanted } => {
                 let wanted: String = wanted.as_str().chars().take(12).collect();
@@ -127,7 +126,6 @@ impl Event {
             Self::Violation { .. } => "violation",
             Self::Vanished { .. } => "vanished",
             Self::Forgotten { .. } => "forgotten",
-            Self::Notice { .. } => "notice",
             Self::Retrying { .. } => "retrying",
             Self::Superseded { .. } => "superseded",
             Self::Finished { .. } => "finished",
@@ -175,7 +173,6 @@ impl Event {
             }),
             Self::Vanished { change, span } => json!({"change": change.as_str(), "span": span.to_string()}),
             Self::Forgotten { change } => json!({"change": change.as_str()}),
-            Self::Notice { .. } => json!({}),
             Self::Retrying { why, after } => json!({"why": why, "after_ms": millis(after)}),
             Self::Superseded { wanted } => json!({"wanted": wanted.as_str()}),
             Self::Finished { exit, database, reached, blocked, failed, violations, because } => json!({

@@ -95,11 +95,12 @@ mod tests {
     async fn progress_is_told_at_once_then_now_and_then_and_at_the_end() {
         for (progress_every, want) in [(PROGRESS_EVERY, vec!["1", "100"]), (Duration::ZERO, vec!["1", "2", "100"])] {
             let mut bytes = Vec::new();
-            let lines = Lines(Mutex::new(Out { writer: &mut bytes, progress_every, last_progress: None }));
-            for rows in [1, 2, 100] {
-                lines.tell(&progress(rows));
+            {
+                let lines = Lines(Mutex::new(Out { writer: &mut bytes, progress_every, last_progress: None }));
+                for rows in [1, 2, 100] {
+                    lines.tell(&progress(rows));
+                }
             }
-            drop(lines);
             let text = String::from_utf8(bytes).unwrap();
             let percents: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
             assert_eq!(percents, want);

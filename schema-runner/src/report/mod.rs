@@ -137,11 +137,6 @@ pub enum Event {
         /// The change.
         change: ChangeName,
     },
-    /// Something to know that is none of the above.
-    Notice {
-        /// What.
-        what: String,
-    },
     /// The run starts over after a failure that may pass.
     Retrying {
         /// Why.

@@ -179,7 +179,8 @@ impl World {
             moves: &self.moves,
             report: &kept,
         };
-        let exit = run(plan, &ports, &self.settings, stop).await;
+        let run = run(plan, &ports, &self.settings, stop);
+        let exit = tokio::time::timeout(Duration::from_secs(20), run).await.expect("the run hangs");
         (exit, kept.events())
     }
 

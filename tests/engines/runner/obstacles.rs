@@ -186,7 +186,7 @@ async fn a_long_reader_puts_the_move_off_and_is_named_and_the_application_is_har
     let database = Database::postgres().await;
     database.customers(100).await;
     let project = Project::split(&database, "target: expanded");
-    let Connected::Postgres(mut reader) = database.connect().await else { unreachable!() };
+    let Connected::Postgres(mut reader) = database.connect().await else { panic!("PostgreSQL") };
     sqlx::raw_sql("SET application_name = 'nightly report'; BEGIN; SELECT count(*) FROM customers")
         .execute(&mut reader)
         .await

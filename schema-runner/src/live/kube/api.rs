@@ -101,20 +101,20 @@ impl Api {
     /// All objects of a kind in a namespace, as of one moment.
     pub(super) async fn list(&self, kind: Kind, namespace: &str, fact: Fact) -> Result<Vec<Object>, Missing> {
         // A list that takes longer than the API keeps its history is begun again, once.
-        match self.list_once(kind, namespace).await {
-            Err(Error::Api(status)) if status.code == 410 => self.list_once(kind, namespace).await,
-            other => other,
+        let mut listed = self.list_once(kind, namespace).await;
+        if listed.as_ref().is_err_and(|cause| code(cause) == Some(410)) {
+            listed = self.list_once(kind, namespace).await;
         }
-        .or_else(|cause| match cause {
-            // The kind's definition is not installed: there are none.
-            Error::Api(status) if status.code == 404 && kind.is_optional() => Ok(Vec::new()),
-            other => Err(other),
-        })
-        .map_err(|cause| missing(fact, kind, namespace, "list", &cause))?
-        .into_iter()
-        .map(|object| Object::read(kind, object))
-        .collect::<Result<_, String>>()
-        .map_err(|why| Missing { fact, because: Because::Untrusted(why) })
+        // The kind's definition is not installed: there are none.
+        if kind.is_optional() && listed.as_ref().is_err_and(|cause| code(cause) == Some(404)) {
+            listed = Ok(Vec::new());
+        }
+        listed
+            .map_err(|cause| missing(fact, kind, namespace, "list", &cause))?
+            .into_iter()
+            .map(|object| Object::read(kind, object))
+            .collect::<Result<_, String>>()
+            .map_err(|why| Missing { fact, because: Because::Untrusted(why) })
     }
 
     async fn list_once(&self, kind: Kind, namespace: &str) -> Result<Vec<DynamicObject>, Error> {
@@ -155,24 +155,24 @@ impl Api {
 
 fn missing(fact: Fact, kind: Kind, namespace: &str, verb: &str, cause: &Error) -> Missing {
     let (group, _, plural) = kind.address();
-    let because = match cause {
-        Error::Api(status) if matches!(status.code, 401 | 403) => {
-            let group = if group.is_empty() { "the core group".to_owned() } else { group.to_owned() };
+    let because = match code(cause) {
+        Some(401 | 403) => {
+            let group = if group.is_empty() { "the core group" } else { group };
             Because::NotPermitted(format!(
                 "the runner's service account may not {verb} {plural} in namespace {namespace}; allow it in its Role \
                  ({group})"
             ))
         }
-        Error::Api(status) => {
-            Because::Unreachable(format!("the API answered {} to {verb} {plural} in {namespace}", status.code))
-        }
-        other => {
-            let why = crate::halt::chain(other);
-            Because::Unreachable(format!(
-                "{verb} {plural} in {namespace}: {}",
-                why.chars().take(300).collect::<String>()
-            ))
+        Some(code) => Because::Unreachable(format!("the API answered {code} to {verb} {plural} in {namespace}")),
+        None => {
+            let why: String = crate::halt::chain(cause).chars().take(300).collect();
+            Because::Unreachable(format!("{verb} {plural} in {namespace}: {why}"))
         }
     };
     Missing { fact, because }
+}
+
+/// The code that the API answered with, when it answered.
+fn code(cause: &Error) -> Option<u16> {
+    if let Error::Api(status) = cause { Some(status.code) } else { None }
 }
