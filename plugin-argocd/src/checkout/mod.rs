@@ -315,7 +315,12 @@ mod tests {
         fs::remove_file(dir.path().join("latin.yaml")).unwrap();
         let made = Command::new("mkfifo").arg(dir.path().join("pipe.yaml")).status().unwrap();
         assert!(made.success());
-        assert!(only(read(dir.path())).starts_with("pipe.yaml: it is no regular file"));
+        // In a thread of its own: who opens the pipe waits for ever, and the test must fail instead.
+        let (told, heard) = std::sync::mpsc::channel();
+        let path = dir.path().to_owned();
+        std::thread::spawn(move || told.send(only(read(&path))));
+        let message = heard.recv_timeout(std::time::Duration::from_secs(20)).expect("the pipe was opened");
+        assert!(message.starts_with("pipe.yaml: it is no regular file"));
         assert!(only(read(&dir.path().join("absent"))).contains("cannot open the folder"));
     }
 }
