@@ -120,3 +120,72 @@ fn change_json(entry: &LedgerEntry) -> Value {
         })),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use phase_ledger::{BackfillProgress, Generation, ServerIdentity};
+    use schema_phases::{ChangeProfile, Conversion, Move, PhaseWindow, SchemaPhase};
+
+    use super::*;
+
+    fn reading() -> Reading {
+        let step = Move::new(SchemaPhase::Synced, SchemaPhase::Migrated).unwrap();
+        let entry = |name: &str, order, span, backfill| LedgerEntry {
+            profile: ChangeProfile {
+                name: name.parse().unwrap(),
+                order,
+                tables: ["customers".to_owned()].into(),
+                old_window: PhaseWindow::until(SchemaPhase::Migrated),
+                new_window: PhaseWindow::NEW_SHAPE,
+                conversion: Conversion::Rows,
+            },
+            span,
+            definition: "d".into(),
+            new_shape_live: false,
+            done: std::collections::BTreeSet::new(),
+            backfill,
+        };
+        let progress = BackfillProgress {
+            cursor: Vec::new(),
+            end: Vec::new(),
+            rows_done: 63,
+            rows_total: 100,
+            rows_per_second: 10,
+        };
+        Reading::Ledger(LedgerState {
+            generation: Generation(7),
+            server: ServerIdentity("s".into()),
+            plan: Some("a".repeat(64).parse().unwrap()),
+            changes: vec![
+                entry("split-full-name", 1, Span::Acting(step), Some(progress)),
+                entry("add-city", 2, Span::AtRest(SchemaPhase::Pending), None),
+            ],
+        })
+    }
+
+    #[test]
+    fn the_table_shows_where_each_change_is_and_how_far() {
+        let table = table(&reading(), Ink::Plain);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "generation 7, plan aaaaaaaaaaaa, server s");
+        assert_eq!(
+            lines[3],
+            "split-full-name  synced   pending..migrated  migrated..contracted  moving to migrated: backfill 63 % 63 of \
+             100 rows of customers, 10 rows/s, about 3 s"
+        );
+        assert_eq!(lines[4], "add-city         pending  pending..migrated  migrated..contracted  at rest");
+        assert!(super::table(&reading(), Ink::Colour).contains("\u{1b}["));
+        assert!(!table.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_json_says_the_same() {
+        let json = json(&reading());
+        let change = &json["ledger"]["changes"][0];
+        assert_eq!(change["phase"], "synced");
+        assert_eq!(change["state"], "acting");
+        assert_eq!(change["moving_to"], "migrated");
+        assert_eq!(change["backfill"]["percent"], 63);
+        assert_eq!(super::json(&Reading::NotBegun)["ledger"], Value::Null);
+    }
+}

@@ -2,7 +2,7 @@
 
 use phase_ledger::{Record, Transaction, WriteError};
 use schema_changes::Step;
-use schema_phases::SchemaPhase;
+use schema_phases::{Move, SchemaPhase};
 
 use crate::{
     halt::{Halt, MoveError, chain},
@@ -16,6 +16,11 @@ use crate::{
 /// A look at the live versions that is older than this is taken again before the schema is first touched: locks may
 /// have been waited for in between.
 const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Whether the move takes something away that may not be rebuilt.
+fn loses(step: Move) -> bool {
+    !step.is_forward() || step.to() == SchemaPhase::Contracted
+}
 
 impl Attempt<'_> {
     /// Carries out what is not done yet.
@@ -70,8 +75,7 @@ impl Attempt<'_> {
 
     /// Before each statement that cannot be taken back: a newer plan must not find it done.
     async fn before_touching(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
-        let loses = !hand.step.is_forward() || hand.step.to() == SchemaPhase::Contracted;
-        if loses {
+        if loses(hand.step) {
             self.still_wanted().await?;
             if !hand.acting {
                 self.accept_loss(hand.change, hand.step).await?;
@@ -100,6 +104,9 @@ impl Attempt<'_> {
         loop {
             if !hand.acting && hand.looked.elapsed() > LOOK_AGAIN_AFTER {
                 self.look_again(hand).await?;
+                if loses(hand.step) {
+                    self.still_wanted().await?;
+                }
             }
             transaction.lock_timeout = patience.timeout();
             match self.session.commit(self.generation, &transaction).await {
