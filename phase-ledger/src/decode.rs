@@ -58,7 +58,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn damaged(&self, table: &str, why: impl Into<String>) -> ReadError {
-        ReadError::Damaged { table: format!("{}{table}", self.prefix), why: why.into() }
+        ReadError::damaged(format!("{}{table}", self.prefix), why)
     }
 
     fn present(&self, table: &str, column: &str, value: Option<String>) -> Result<String, ReadError> {

@@ -72,6 +72,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// A table of the ledger that contradicts itself.
+    pub(crate) fn damaged(table: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Damaged { table: table.into(), why: why.into() }
+    }
+
     /// Whether the same read may succeed later with nobody's help.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Standby)

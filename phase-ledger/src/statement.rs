@@ -1,6 +1,6 @@
 //! What may be said inside a fenced transaction, and how a table's name is written there.
 
-use crate::{ReadError, WriteError, text::shortened};
+use crate::{WriteError, text::shortened};
 
 /// Refuses a statement that would end the transaction, or begin another: it would slip out of the fence.
 pub(crate) fn no_control(sql: &str) -> Result<(), WriteError> {
@@ -112,11 +112,6 @@ pub(crate) fn quoted(table: &str) -> String {
         format!("\"{}\"", name.replace('"', "\"\""))
     };
     parts.iter().map(quote).collect::<Vec<_>>().join(".")
-}
-
-/// A table of the ledger that contradicts itself.
-pub(crate) fn damaged(table: &str, why: &str) -> ReadError {
-    ReadError::Damaged { table: table.to_owned(), why: why.to_owned() }
 }
 
 #[cfg(test)]

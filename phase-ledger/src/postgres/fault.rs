@@ -70,7 +70,7 @@ pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
 }
 
 fn damaged(why: &str) -> WriteError {
-    WriteError::Read(ReadError::Damaged { table: "phasegate.ledger".to_owned(), why: why.to_owned() })
+    WriteError::Read(ReadError::damaged("phasegate.ledger", why))
 }
 
 /// The error of a query of the caller.

@@ -41,7 +41,7 @@ pub(super) async fn read(connection: &mut PgConnection, whose: Whose) -> Result<
         }
     }
     let why = last.map_or_else(String::new, |cause| cause.to_string());
-    Err(ReadError::Damaged { table: "phasegate.ledger".to_owned(), why })
+    Err(ReadError::damaged("phasegate.ledger", why))
 }
 
 enum Found {
@@ -77,7 +77,7 @@ async fn look_closer(connection: &mut PgConnection, cause: sqlx::Error) -> Resul
     if unreadable.split(',').any(|table| table == "ledger") {
         return refused("ledger");
     }
-    let damaged = |table: &str, why: String| ReadError::Damaged { table: format!("{PREFIX}{table}"), why };
+    let damaged = |table: &str, why: String| ReadError::damaged(format!("{PREFIX}{table}"), why);
     let format = sqlx::raw_sql(include_str!("../sql/postgres/format.sql")).fetch_optional(&mut *connection).await;
     let format = format.map_err(|cause| damaged("ledger", cause.to_string()))?;
     let format = format.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten());

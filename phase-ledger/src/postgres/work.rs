@@ -77,10 +77,7 @@ impl<'a> Work<'a> {
                 let (after, events) = apply_all(&before, records)?;
                 Ok((before, after, events))
             }
-            Reading::NotBegun => {
-                let why = "it is gone".to_owned();
-                Err(WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why }))
-            }
+            Reading::NotBegun => Err(WriteError::Read(ReadError::damaged(LEDGER, "it is gone"))),
         }
     }
 
@@ -125,10 +122,7 @@ impl<'a> Work<'a> {
         runner: &str,
     ) -> Result<(Generation, String), WriteError> {
         let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
-        let damaged = || {
-            let why = "generation is no number that can be raised".to_owned();
-            WriteError::Read(ReadError::Damaged { table: LEDGER.to_owned(), why })
-        };
+        let damaged = || WriteError::Read(ReadError::damaged(LEDGER, "generation is no number that can be raised"));
         let generation: u64 = generation.filter(|generation| *generation < i64::MAX as u64).ok_or_else(damaged)?;
         fault::fence(row, Generation(generation), self.mark)?;
         let sql = include_str!("../sql/postgres/take_over.sql");

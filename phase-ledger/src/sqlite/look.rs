@@ -9,7 +9,6 @@ use crate::{
     FORMAT, ReadError, Reading,
     decode::{COLUMNS, TextRow, Whose, reading},
     sqlite::{PREFIX, fault},
-    statement::damaged,
 };
 
 /// The ledger as it is now.
@@ -21,7 +20,7 @@ pub(super) async fn read(connection: &mut SqliteConnection, whose: Whose) -> Res
         let cause = match sqlx::query(sql).fetch_all(&mut *connection).await {
             Ok(rows) => {
                 let rows = rows.iter().map(text_row).collect::<Result<Vec<TextRow>, _>>();
-                let rows = rows.map_err(|cause| damaged("phasegate_changes", &cause.to_string()))?;
+                let rows = rows.map_err(|cause| ReadError::damaged("phasegate_changes", cause.to_string()))?;
                 return reading(rows, whose, PREFIX);
             }
             Err(cause) => cause,
@@ -35,7 +34,7 @@ pub(super) async fn read(connection: &mut SqliteConnection, whose: Whose) -> Res
             return Ok(Reading::NotBegun);
         }
     }
-    Err(damaged("phasegate_ledger", &last))
+    Err(ReadError::damaged("phasegate_ledger", last))
 }
 
 /// Whether there is a whole ledger in the known format; if not, there is nothing of a runner's at all.
@@ -50,10 +49,10 @@ async fn look_closer(connection: &mut SqliteConnection) -> Result<bool, ReadErro
     }
     let sql = include_str!("../sql/sqlite/format.sql");
     let row = sqlx::query(sql).persistent(false).fetch_optional(&mut *connection).await;
-    let row = row.map_err(|cause| damaged("phasegate_ledger", &cause.to_string()))?;
+    let row = row.map_err(|cause| ReadError::damaged("phasegate_ledger", cause.to_string()))?;
     let format = row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten());
     let found = format.and_then(|text| text.parse().ok());
-    let found: u32 = found.ok_or_else(|| damaged("phasegate_ledger", "format is no number"))?;
+    let found: u32 = found.ok_or_else(|| ReadError::damaged("phasegate_ledger", "format is no number"))?;
     if found != FORMAT {
         return Err(ReadError::Format { found, known: FORMAT });
     }
@@ -61,7 +60,7 @@ async fn look_closer(connection: &mut SqliteConnection) -> Result<bool, ReadErro
     needed
         .into_iter()
         .find(|table| !tables.contains(table))
-        .map_or(Ok(true), |table| Err(damaged(table, "it is missing")))
+        .map_or(Ok(true), |table| Err(ReadError::damaged(table, "it is missing")))
 }
 
 fn text_row(row: &SqliteRow) -> Result<TextRow, sqlx::Error> {

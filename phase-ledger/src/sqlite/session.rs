@@ -18,7 +18,7 @@ use crate::{
     Cell, DatabaseUrl, Generation, LedgerState, ReadError, Reading, Row, Session, Statement, Transaction, WriteError,
     decode::Whose,
     sqlite::{fault, look, values},
-    statement::{self, damaged},
+    statement,
     store::{Scribe, Sentences, store, takeover_line},
     transition::apply_all,
     url::Target,
@@ -192,7 +192,7 @@ impl SqliteSession {
         let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *work.connection).await;
         let row = row.map_err(|cause| fault::write_error(cause, sql, LEDGER))?;
         let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, LEDGER));
-        let raised = text(0)?.parse().map_err(|_| damaged(LEDGER, "generation is no number"))?;
+        let raised = text(0)?.parse().map_err(|_| ReadError::damaged(LEDGER, "generation is no number"))?;
         let generation = Generation(raised);
         work.write(SENTENCES.add_history, takeover_line(generation, runner, &text(1)?)).await?;
         work.plain("COMMIT".to_owned(), LEDGER).await?;
@@ -291,11 +291,11 @@ impl Work<'_> {
         let sql = include_str!("../sql/sqlite/fence.sql");
         let row = sqlx::query(sql).persistent(false).fetch_optional(&mut *self.connection).await;
         let row = row.map_err(|cause| match fault::primary_code(&cause) {
-            Some(fault::ERROR) => WriteError::Read(damaged(LEDGER, &cause.to_string())),
+            Some(fault::ERROR) => WriteError::Read(ReadError::damaged(LEDGER, cause.to_string())),
             _ => fault::write_error(cause, sql, LEDGER),
         })?;
-        let row = row.ok_or_else(|| damaged(LEDGER, "it has no row"))?;
-        let number = |at: usize, what: &str| number(&row, at).ok_or_else(|| damaged(LEDGER, what));
+        let row = row.ok_or_else(|| ReadError::damaged(LEDGER, "it has no row"))?;
+        let number = |at: usize, what: &str| number(&row, at).ok_or_else(|| ReadError::damaged(LEDGER, what));
         let format = number(0, "format is no number")?;
         if format != u64::from(crate::FORMAT) {
             let found = u32::try_from(format).unwrap_or(u32::MAX);
@@ -306,14 +306,14 @@ impl Work<'_> {
             Some(mine) if mine.0 != newest => Err(WriteError::Fenced { mine }),
             Some(_) => Ok(()),
             None if newest < i64::MAX as u64 => Ok(()),
-            None => Err(WriteError::Read(damaged(LEDGER, "generation is no number that can be raised"))),
+            None => Err(WriteError::Read(ReadError::damaged(LEDGER, "generation is no number that can be raised"))),
         }
     }
 
     async fn state(&mut self) -> Result<LedgerState, WriteError> {
         match look::read(self.connection, Whose::Runner).await? {
             Reading::Ledger(state) => Ok(state),
-            Reading::NotBegun => Err(WriteError::Read(damaged(LEDGER, "it is gone"))),
+            Reading::NotBegun => Err(WriteError::Read(ReadError::damaged(LEDGER, "it is gone"))),
         }
     }
 
