@@ -215,7 +215,21 @@ mod tests {
         let huge = "\u{1}".repeat(1 << 20);
         let lines = captured(|| {
             tracing::info!(message = 7);
-            tracing::info!(a = huge, b = huge, c = huge, d = huge, e = huge, f = huge, "all");
+            tracing::info!(
+                a = huge,
+                b = huge,
+                c = huge,
+                d = huge,
+                e = huge,
+                f = huge,
+                g = huge,
+                h = huge,
+                i = huge,
+                j = huge,
+                k = huge,
+                l = huge,
+                "all"
+            );
             tracing::info!(a = ?"\n", "{huge}");
         });
         assert_eq!(lines.len(), 3);
