@@ -375,7 +375,7 @@ proptest! {
     ) {
         let text = [SPLIT, SQL, CREATE][which];
         let (start, end) = (at.min(text.len()), (at + length).min(text.len()));
-        let stirred = format!("{}{noise}{}", &text[..start], &text[end..]);
+        let stirred = format!("{}{noise}{}", text.get(..start).unwrap(), text.get(end..).unwrap());
         for line in told(&stirred).lines() {
             prop_assert!(!line.is_empty());
         }

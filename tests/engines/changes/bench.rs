@@ -154,7 +154,9 @@ impl Bench {
             Engine::Postgres => {
                 format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass('{}')", quote(Engine::Postgres, &table))
             }
-            _ => format!("SELECT count(*) || '' FROM sqlite_schema WHERE name = '{table}'"),
+            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => {
+                format!("SELECT count(*) || '' FROM sqlite_schema WHERE name = '{table}'")
+            }
         };
         if self.number(&known).await == 0 { Catalog::new() } else { self.catalog(&table).await }
     }

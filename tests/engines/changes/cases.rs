@@ -35,7 +35,7 @@ async fn names_of_any_kind_are_carried_through_a_whole_change() {
         bench.must("CREATE TABLE \"order\" (\"Key\" integer PRIMARY KEY, \"Group\" text)").await;
         bench.must("INSERT INTO \"order\" VALUES (1, 'a-b')").await;
         let text = "splitColumn: {table: order, column: Group, into: {'select': {type: text}, 'it''s \"x\"': {type: text}}, separator: '-'}";
-        let split = change(engine, &format!("long-{}", "name-".repeat(10)).trim_end_matches('-').to_owned(), text);
+        let split = change(engine, &format!("long-{}", "name-".repeat(10)).trim_end_matches('-'), text);
         for pair in FORWARD.windows(2) {
             if pair[1] == Migrated {
                 bench.must("INSERT INTO \"order\" (\"Key\", \"Group\") VALUES (2, 'c-d')").await;
@@ -402,7 +402,7 @@ async fn on_postgres_the_triggers_of_others_run_first_and_partitions_take_part()
 #[tokio::test]
 async fn on_postgres_not_null_is_set_without_reading_the_table_under_the_lock() {
     let adds = "addColumn: {table: customers, column: mail_key, type: text, nullable: false, backfill: lower(mail)}";
-    for refactoring in [RENAME, adds] {
+    for (refactoring, column) in [(RENAME, "email"), (adds, "mail_key")] {
         let mut bench = customers(Engine::Postgres).await;
         let change = change(Engine::Postgres, "it", refactoring);
         for pair in FORWARD[..4].windows(2) {
@@ -410,7 +410,8 @@ async fn on_postgres_not_null_is_set_without_reading_the_table_under_the_lock() 
         }
         let before = bench.scans_before_last_step(&change, Migrated, Contracted).await;
         assert_eq!(bench.scans().await, before, "{refactoring}");
-        assert!(bench.run("INSERT INTO customers (id) VALUES (9)").await.is_err());
+        let catalog = bench.catalog("customers").await;
+        assert!(!catalog["customers"].column(column).unwrap().nullable);
     }
 }
 
