@@ -35,7 +35,7 @@ async fn names_of_any_kind_are_carried_through_a_whole_change() {
         bench.must("CREATE TABLE \"order\" (\"Key\" integer PRIMARY KEY, \"Group\" text)").await;
         bench.must("INSERT INTO \"order\" VALUES (1, 'a-b')").await;
         let text = "splitColumn: {table: order, column: Group, into: {'select': {type: text}, 'it''s \"x\"': {type: text}}, separator: '-'}";
-        let split = change(engine, &format!("long-{}", "name-".repeat(10)).trim_end_matches('-'), text);
+        let split = change(engine, format!("long-{}", "name-".repeat(10)).trim_end_matches('-'), text);
         for pair in FORWARD.windows(2) {
             if pair[1] == Migrated {
                 bench.must("INSERT INTO \"order\" (\"Key\", \"Group\") VALUES (2, 'c-d')").await;
