@@ -1,4 +1,5 @@
-//! Figures, printed rather than judged: `cargo test -p tests --test runner figures -- --ignored --nocapture`.
+//! Figures, printed rather than judged; a debug build halves them, so name a release build:
+//! `PHASEGATE_BINARY=.../release/phasegate cargo test -p tests --test runner figures -- --ignored --nocapture`.
 
 use std::time::Instant;
 
