@@ -3,7 +3,10 @@
 use std::{fmt, process::Stdio, time::Duration};
 
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::Command,
+};
 
 /// What a program said, and how it ended.
 pub(crate) struct Played {
@@ -35,12 +38,30 @@ impl fmt::Display for Played {
 
 /// Runs it, and kills it after `limit`. The drivers take what they started with them.
 pub(crate) async fn play(command: &mut Command, limit: Duration) -> Played {
+    play_watching(command, limit, |_| {}).await
+}
+
+/// The same, and `watch` sees each line of the log when it comes.
+pub(crate) async fn play_watching(command: &mut Command, limit: Duration, mut watch: impl FnMut(&str)) -> Played {
     let program = command.as_std().get_program().to_owned();
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(limit, command.output())
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
+    let (mut stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let mut played = Played { code: None, out: String::new(), err: String::new() };
+    let Played { code, out, err } = &mut played;
+    let log = async {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            watch(&line);
+            err.push_str(&line);
+            err.push('\n');
+        }
+    };
+    let end = async { tokio::join!(child.wait(), stdout.read_to_string(out), log) };
+    let (status, read, ()) = tokio::time::timeout(limit, end)
         .await
-        .unwrap_or_else(|_| panic!("{} took longer than {limit:?}", program.display()))
-        .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Played { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        .unwrap_or_else(|_| panic!("{} took longer than {limit:?}", program.display()));
+    *code = status.unwrap().code();
+    read.unwrap();
+    played
 }

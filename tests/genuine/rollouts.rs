@@ -17,7 +17,7 @@ use tokio::process::Command;
 
 use crate::{
     ledger::Ledger,
-    play::{Played, play},
+    play::{Played, play_watching},
     shop::{Deliveries, Shop},
     target,
 };
@@ -89,9 +89,21 @@ impl Controllers {
 
     /// Plays scenarios with the controller of one version.
     async fn play(&self, version: &str, sight: Sight<'_>, arguments: &[&str]) -> Played {
+        self.play_watching(version, sight, arguments, |_| {}).await
+    }
+
+    /// The same, and `watch` sees the log of controller and plugin.
+    async fn play_watching(
+        &self,
+        version: &str,
+        sight: Sight<'_>,
+        arguments: &[&str],
+        watch: impl FnMut(&str),
+    ) -> Played {
         let mut driver = Command::new(self.target.counterpart(&format!("rollouts-driver-{version}")).unwrap());
-        // Nothing of ours but what a pod has: no HOME with a kubeconfig, no service of a cluster these tests may run in.
-        driver.env_clear().env("PATH", "/usr/bin:/bin").env("TMPDIR", self.scratch.path());
+        // Nothing but what a pod has: without a HOME the plugin would find the kubeconfig of whoever runs the tests.
+        driver.env_clear().env("PATH", "/usr/bin:/bin");
+        driver.env("TMPDIR", self.scratch.path()).env("HOME", self.scratch.path());
         if let Some(kubeconfig) = sight.kubeconfig {
             driver.env("KUBECONFIG", kubeconfig);
         }
@@ -102,7 +114,7 @@ impl Controllers {
         driver.args(["--expect-type", "phasegate/gate"]);
         // Whatever the gate says of Run, an end of the step is never an error: it has nothing to undo.
         driver.args(["--expect-terminate-phase", "Successful", "--expect-abort-phase", "Successful"]);
-        let played = play(driver.args(arguments), Duration::from_secs(240)).await;
+        let played = play_watching(driver.args(arguments), Duration::from_secs(240), watch).await;
         let said = format!("Argo Rollouts {version}, {arguments:?}: {played}");
         assert_eq!(played.code, Some(0), "{said}");
         assert!(played.line("counterpart").unwrap().contains(&format!("argo-rollouts v{version},")), "{said}");
@@ -160,14 +172,21 @@ async fn all_scenarios_pass_whatever_the_verdict() {
         shop.let_read(&url);
         Ledger::begin(&url, shop.plan()).await.reach(phase).await;
     }
-    // What is said of the version's name is left to the other tests: `future` has a Rollout of its own. It carries the
-    // annotation of version 2, so nobody refuses that one.
+    // `future` has a Rollout of its own, of a version 2 in the same place: nobody refuses that one.
     let nobody = ["--expect-error-contains", "neither a service account nor a kubeconfig was found"];
     let kinds: [(Sight<'_>, &[&str], &str); 4] = [
         (Sight::default(), &nobody, "idle"),
-        (held.sight(), &expect("Running", "needs migrated"), "idle"),
-        (let_in.sight(), &expect("Successful", "split-full-name is migrated, inside migrated..contracted of"), "idle"),
-        (refused.sight(), &expect("Failed", "split-full-name is contracted for good"), "idle,future"),
+        (held.sight(), &expect("Running", "split-full-name is synced; v2 needs migrated"), "idle"),
+        (
+            let_in.sight(),
+            &expect("Successful", "split-full-name is migrated, inside migrated..contracted of v2"),
+            "idle",
+        ),
+        (
+            refused.sight(),
+            &expect("Failed", "split-full-name is contracted for good; v1 works only until migrated"),
+            "idle,future",
+        ),
     ];
     let silences = kinds.iter().flat_map(|(sight, expected, _)| {
         let arguments = [expected, &["--idle", "100s", "idle"][..]].concat();
@@ -215,22 +234,22 @@ async fn the_life_of_a_change(
     for phase in [SchemaPhase::Pending, SchemaPhase::Expanded, SchemaPhase::Synced] {
         ledger.reach(phase).await;
         let answer = controllers.ask(shop.sight(), status.as_ref()).await;
-        told(&answer, "Running", &format!("split-full-name is {phase}; 2 needs migrated"));
-        told(&answer, "Running", "1 keeps serving");
+        told(&answer, "Running", &format!("split-full-name is {phase}; v2 needs migrated"));
+        told(&answer, "Running", "v1 keeps serving");
         status = Some(answer["status"].clone());
     }
     ledger.backfill(1_900_000, 3_000_000).await;
     let answer = controllers.ask(shop.sight(), status.as_ref()).await;
-    let progress = "split-full-name is synced, backfill 63 % (1.9 M of 3.0 M rows, about 4 min); 2 needs migrated";
+    let progress = "split-full-name is synced, backfill 63 % (1.9 M of 3.0 M rows, about 4 min); v2 needs migrated";
     told(&answer, "Running", progress);
     ledger.finish().await;
     // A status that nobody wrote, and one from a day to come: a hint, and no more.
     for status in [r#"{"version": 99, "verdict": "refuse"}"#, r"[]", "7", r#"{"version": 1, "verdict": "wait"}"#] {
         let answer = controllers.ask(shop.sight(), Some(&serde_json::from_str(status).unwrap())).await;
-        told(&answer, "Successful", "2 may go on: split-full-name is migrated, inside migrated..contracted of 2");
+        told(&answer, "Successful", "v2 may go on: split-full-name is migrated, inside migrated..contracted of v2");
     }
     ledger.reach(SchemaPhase::Contracted).await;
-    told(&controllers.ask(shop.sight(), None).await, "Successful", "1 is outside its window");
+    told(&controllers.ask(shop.sight(), None).await, "Successful", "v1 is outside its window");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -260,7 +279,40 @@ async fn a_canary_through_the_life_of_a_change_on_postgresql() {
     drop(cluster);
     let answer = controllers.ask(shop.sight(), None).await;
     undecided(&answer, "database customers: the ledger is out of reach");
-    undecided(&answer, "1 keeps serving");
+    undecided(&answer, "v1 keeps serving");
+}
+
+/// Nothing that a process has seen keeps it from seeing what is so now: the runner works while the controller waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_process_that_held_a_canary_lets_it_in() {
+    let (controllers, shop) = (Controllers::new(), Shop::open(EARLY).await);
+    let url = shop.sqlite();
+    shop.sync();
+    shop.let_read(&url);
+    let mut ledger = Ledger::begin(&url, shop.plan()).await;
+    ledger.reach(SchemaPhase::Synced).await;
+    let (told, mut held) = tokio::sync::mpsc::unbounded_channel();
+    // It asks before the silence and after it, and takes any answer.
+    let plays = join_all(VERSIONS.map(|version| {
+        let (controllers, shop, told) = (&controllers, &shop, told.clone());
+        let watch = move |line: &str| {
+            if line.contains("decided") && line.contains("verdict=wait") {
+                told.send(version).unwrap();
+            }
+        };
+        async move { controllers.play_watching(version, shop.sight(), &["--idle", "15s", "idle"], watch).await }
+    }));
+    let runner = async {
+        for _ in VERSIONS {
+            held.recv().await.unwrap();
+        }
+        ledger.reach(SchemaPhase::Migrated).await;
+    };
+    let (plays, ()) = tokio::join!(plays, runner);
+    for played in plays {
+        let idle = played.line("ok idle").unwrap();
+        assert!(idle.contains("the same process answered after 15s: Successful \"v2 may go on"), "{idle}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -271,10 +323,10 @@ async fn a_version_that_the_schema_has_outlived_is_refused_in_words_that_help() 
     shop.let_read(&url);
     let mut ledger = Ledger::begin(&url, shop.plan()).await;
     ledger.reach(SchemaPhase::Migrated).await;
-    told(&controllers.ask(shop.sight(), None).await, "Successful", "1 may go on");
+    told(&controllers.ask(shop.sight(), None).await, "Successful", "v1 may go on");
     ledger.reach(SchemaPhase::Contracted).await;
     let answer = controllers.ask(shop.sight(), None).await;
-    told(&answer, "Failed", "1 is refused: split-full-name is contracted for good; 1 works only until migrated");
+    told(&answer, "Failed", "v1 is refused: split-full-name is contracted for good; v1 works only until migrated");
     told(&answer, "Failed", "push, as a new revision, a version built for the new shape of split-full-name");
 }
 
