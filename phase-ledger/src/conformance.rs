@@ -22,8 +22,8 @@ pub use refusal::{
 };
 pub use writers::{
     a_given_up_commit_leaves_nothing, a_held_table_is_not_waited_for, a_takeover_waits_for_the_transaction_before,
-    an_older_generation_is_fenced_off, one_session_has_the_lock, readers_do_not_wait_for_writers,
-    two_first_takeovers_make_one_ledger,
+    an_older_generation_is_fenced_off, no_answer_is_older_than_its_question, one_session_has_the_lock,
+    readers_do_not_wait_for_writers, two_first_takeovers_make_one_ledger,
 };
 
 /// Makes one test of each behaviour. `$bench` is an expression that makes a bench anew, asynchronously:
@@ -47,6 +47,7 @@ macro_rules! ledger_conformance {
             a_given_up_commit_leaves_nothing
             a_held_table_is_not_waited_for
             readers_do_not_wait_for_writers
+            no_answer_is_older_than_its_question
             another_format_is_refused_in_both_directions
             artefacts_without_a_ledger_are_never_not_begun
             another_server_is_for_the_runner_to_take_over

@@ -30,6 +30,7 @@ mod statement;
 mod store;
 mod text;
 mod transition;
+mod turn;
 mod url;
 
 pub use entry::{BackfillProgress, Generation, LedgerEntry, LedgerState, Reading, Record, ServerIdentity};

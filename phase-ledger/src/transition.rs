@@ -106,6 +106,10 @@ fn apply(state: &mut LedgerState, record: &Record) -> Result<Option<Event>, Writ
             entry.span = Span::AtRest(*phase);
             entry.done.clear();
             entry.backfill = None;
+            if *phase == SchemaPhase::Pending {
+                // What a version of the new shape wrote went with it: the next verification is strict again.
+                entry.new_shape_live = false;
+            }
             Event::of(name, "settle", phase)
         }
     })

@@ -16,11 +16,18 @@ pub(crate) struct Cli {
     ///
     /// Without it the URL is taken from the environment variable PHASEGATE_DATABASE_URL. There is no argument for the URL
     /// itself: arguments are visible to every user of the machine.
-    #[arg(long, global = true, value_name = "FILE", env = "PHASEGATE_DATABASE_URL_FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "PHASEGATE_DATABASE_URL_FILE", hide_env_values = true)]
     pub(crate) database_url_file: Option<PathBuf>,
 
     /// What to log to standard error, as `tracing` filters write it: `info`, `schema_runner=debug`.
-    #[arg(long, global = true, value_name = "FILTER", env = "PHASEGATE_LOG", default_value = "warn")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "PHASEGATE_LOG",
+        hide_env_values = true,
+        default_value = "warn"
+    )]
     pub(crate) log: String,
 }
 
@@ -134,7 +141,7 @@ pub(crate) struct LiveArgs {
     pub(crate) kubernetes: bool,
 
     /// The namespace of the Database.
-    #[arg(long, value_name = "NS", env = "PHASEGATE_NAMESPACE")]
+    #[arg(long, value_name = "NS", env = "PHASEGATE_NAMESPACE", hide_env_values = true)]
     pub(crate) namespace: Option<String>,
 }
 
@@ -172,7 +179,14 @@ pub(crate) struct CheckArgs {
 
     /// What the version supports, in the grammar of the annotation supports.phasegate.dev/<database>; empty for one
     /// that was built for the old shape of everything.
-    #[arg(long, value_name = "LIST", env = "PHASEGATE_SUPPORTS", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "PHASEGATE_SUPPORTS",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) supports: String,
 
     /// Ask again until the answer is yes; with a duration, for at most that long.
@@ -189,7 +203,7 @@ pub(crate) struct CheckArgs {
     pub(crate) pod_name: Option<String>,
 
     /// The pod's namespace.
-    #[arg(long, value_name = "NS", env = "PHASEGATE_NAMESPACE")]
+    #[arg(long, value_name = "NS", env = "PHASEGATE_NAMESPACE", hide_env_values = true)]
     pub(crate) namespace: Option<String>,
 
     /// How to print the answer.
@@ -246,5 +260,17 @@ mod tests {
         for bad in ["", "s", "5", "-5s", "5 s", "1d", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn help_teaches_with_examples_and_exit_codes() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut helps = vec![command.render_long_help().to_string()];
+        for name in ["run", "plan", "status", "check"] {
+            let sub = command.find_subcommand_mut(name).unwrap();
+            helps.push(sub.render_long_help().to_string());
+        }
+        insta::assert_snapshot!(helps.join("\n=====\n\n"));
     }
 }

@@ -120,8 +120,9 @@ impl Attempt<'_> {
     }
 
     /// The second rule, asked after the intent: whoever came in meanwhile is seen now, and whoever comes later sees the
-    /// intent.
+    /// intent. The wanted plan too: consumers travel in it, and one may have been declared since.
     pub(crate) async fn look_again(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        self.still_wanted().await?;
         self.look(hand.change, hand.step).await?;
         hand.looked = Instant::now();
         Ok(())

@@ -104,9 +104,6 @@ impl Attempt<'_> {
         loop {
             if !hand.acting && hand.looked.elapsed() > LOOK_AGAIN_AFTER {
                 self.look_again(hand).await?;
-                if loses(hand.step) {
-                    self.still_wanted().await?;
-                }
             }
             transaction.lock_timeout = patience.timeout();
             match self.session.commit(self.generation, &transaction).await {

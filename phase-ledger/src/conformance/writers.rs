@@ -1,6 +1,9 @@
 //! Two runners at once, and runners beside applications and gates.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep, timeout};
 
@@ -176,6 +179,44 @@ pub async fn readers_do_not_wait_for_writers(bench: &impl Bench) -> Result<(), B
     same("what the gate saw", &reading?, &before)?;
     holds("it did not wait", answered < ended)?;
     holds("it sees the end", reader.read().await? != before)
+}
+
+/// Many questions at once may share a look at the ledger, but never one that began before the question.
+///
+/// # Errors
+/// What is broken.
+pub async fn no_answer_is_older_than_its_question(bench: &impl Bench) -> Result<(), Broken> {
+    let (mut session, generation) = acting(bench).await?;
+    let reader = bench.reader();
+    let done = async || -> Result<usize, Broken> {
+        let state = ledger(reader.read().await?)?;
+        Ok(state.change(&name()?).map_or(0, |entry| entry.done.len()))
+    };
+    let writing = AtomicBool::new(true);
+    let write = async {
+        for number in 0..50 {
+            let transaction = Transaction { records: vec![Record::Done(name()?, number)], ..Transaction::default() };
+            session.commit(generation, &transaction).await?;
+            same("what is seen of a write that has ended", &done().await?, &(number as usize + 1))?;
+        }
+        Ok::<(), Broken>(())
+    };
+    let write = async {
+        let outcome = write.await;
+        writing.store(false, Ordering::Relaxed);
+        outcome
+    };
+    let ask = async || -> Result<(), Broken> {
+        let mut last = 0;
+        while writing.load(Ordering::Relaxed) {
+            let seen = done().await?;
+            holds("nothing goes back", seen >= last)?;
+            last = seen;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    };
+    tokio::try_join!(write, ask(), ask(), ask(), ask(), ask(), ask()).map(drop)
 }
 
 /// Until it holds; servers take a moment to notice that a client is gone.

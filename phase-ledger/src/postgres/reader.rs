@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     DatabaseUrl, LedgerReader, ReadError, Reading,
     decode::Whose,
     postgres::{connect, look},
+    turn::{Mine, Turn, Turns},
     url::Target,
 };
 
 /// How long one read may take, waiting for the connection and making it included.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Reads the ledger of a PostgreSQL database. Reads queue for one connection: each costs a fraction of a millisecond,
-/// and a gate with a thousand questions must not open a thousand sessions.
+/// Reads the ledger of a PostgreSQL database on one connection: a gate with a thousand questions must not open a thousand
+/// sessions. Those who wait share an answer.
 pub struct PostgresReader {
     options: PgConnectOptions,
-    connection: Mutex<Option<PgConnection>>,
+    turns: Turns<PgConnection>,
 }
 
 impl std::fmt::Debug for PostgresReader {
@@ -33,22 +34,28 @@ impl PostgresReader {
     /// A reader of this database; `None` when it is of another engine. Connects when first asked.
     pub fn new(url: &DatabaseUrl) -> Option<Self> {
         match url.target() {
-            Target::Postgres(options) => {
-                Some(Self { options: PgConnectOptions::clone(options), connection: Mutex::new(None) })
-            }
+            Target::Postgres(options) => Some(Self { options: PgConnectOptions::clone(options), turns: Turns::new() }),
             Target::Sqlite(_) => None,
         }
     }
 
     async fn read_now(&self) -> Result<Reading, ReadError> {
-        let mut slot = self.connection.lock().await;
-        // Taken out, so that a read given up half-way leaves no half-read connection behind.
-        if let Some(mut connection) = slot.take() {
+        let mut turn = match self.turns.next().await {
+            Turn::Answered(reading) => return Ok(reading),
+            Turn::Mine(turn) => turn,
+        };
+        let reading = self.read_in(&mut turn).await?;
+        turn.answer(&reading);
+        Ok(reading)
+    }
+
+    async fn read_in(&self, turn: &mut Mine<'_, PgConnection>) -> Result<Reading, ReadError> {
+        if let Some(mut connection) = turn.take() {
             match look::read(&mut connection, Whose::Gate).await {
                 // The server may have restarted since: once more on a new connection.
                 Err(ReadError::Unreachable { .. }) => {}
                 answer => {
-                    *slot = Some(connection);
+                    turn.put_back(connection);
                     return answer;
                 }
             }
@@ -56,7 +63,7 @@ impl PostgresReader {
         let mut connection = connect::gate(&self.options).await?;
         let answer = look::read(&mut connection, Whose::Gate).await;
         if !matches!(answer, Err(ReadError::Unreachable { .. })) {
-            *slot = Some(connection);
+            turn.put_back(connection);
         }
         answer
     }

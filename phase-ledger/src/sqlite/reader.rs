@@ -7,12 +7,13 @@ use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     DatabaseUrl, LedgerReader, ReadError, Reading,
     decode::Whose,
     sqlite::{fault, look},
+    turn::{Turn, Turns},
     url::Target,
 };
 
@@ -23,7 +24,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// Reads the ledger of an SQLite file. Never makes the file.
 pub struct SqliteReader {
     path: PathBuf,
-    connection: Mutex<Option<Open>>,
+    turns: Turns<Open>,
 }
 
 /// A connection, and the file it is to: another file may take the same name, as after a restore.
@@ -42,26 +43,30 @@ impl SqliteReader {
     /// A reader of this file; `None` when the database is of another engine. Opens it when first asked.
     pub fn new(url: &DatabaseUrl) -> Option<Self> {
         match url.target() {
-            Target::Sqlite(path) => Some(Self { path: path.clone(), connection: Mutex::new(None) }),
+            Target::Sqlite(path) => Some(Self { path: path.clone(), turns: Turns::new() }),
             Target::Postgres(_) => None,
         }
     }
 
     async fn read_now(&self) -> Result<Reading, ReadError> {
-        let mut slot = self.connection.lock().await;
+        let mut turn = match self.turns.next().await {
+            Turn::Answered(reading) => return Ok(reading),
+            Turn::Mine(turn) => turn,
+        };
         let gone = |cause: std::io::Error| ReadError::Unreachable { cause: Box::new(cause) };
         let metadata = fs::metadata(&self.path).map_err(gone)?;
         let file = (metadata.dev(), metadata.ino());
-        // Taken out, so that a read given up half-way leaves no half-read connection behind.
-        let mut open = match slot.take().filter(|open| open.file == file) {
+        let mut open = match turn.take().filter(|open| open.file == file) {
             Some(open) => open,
             None => Open { connection: self.open().await?, file },
         };
         let answer = look::read(&mut open.connection, Whose::Gate).await;
         if !matches!(answer, Err(ReadError::Unreachable { .. })) {
-            *slot = Some(open);
+            turn.put_back(open);
         }
-        answer
+        let reading = answer?;
+        turn.answer(&reading);
+        Ok(reading)
     }
 
     async fn open(&self) -> Result<SqliteConnection, ReadError> {

@@ -155,3 +155,13 @@ fn changes_stay_in_their_order_and_a_conflict_leaves_nothing() {
     assert_eq!(names, ["b", "a", "c"]);
     assert!(apply_all(&state, &[named("c", 2), Record::Done("c".parse().unwrap(), 1)]).is_err());
 }
+
+#[test]
+fn once_a_change_is_back_at_pending_no_version_of_the_new_shape_has_written() {
+    for (from, to, remembered) in [(Synced, Expanded, true), (Expanded, Pending, false)] {
+        let mut state = ledger(Span::Acting(step(from, to)));
+        state.changes[0].new_shape_live = true;
+        let (after, _) = apply_all(&state, &[Record::Settle(name(), to)]).unwrap();
+        assert_eq!(after.changes[0].new_shape_live, remembered, "{to}");
+    }
+}

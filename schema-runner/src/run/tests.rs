@@ -374,7 +374,8 @@ async fn a_plan_that_git_no_longer_wants_writes_nothing_at_all() {
 async fn whenever_git_wants_another_plan_no_further_phase_and_no_irreversible_statement_is_begun() {
     let plan = plan(&[("split", "target: contracted")]);
     let mut ends = Vec::new();
-    for wanted_for in 1..12 {
+    let mut withdrawn = 0;
+    for wanted_for in 1..16 {
         let mut world = World::new();
         world.wanted_for = wanted_for;
         let (exit, events) = world.run(&plan).await;
@@ -385,9 +386,12 @@ async fn whenever_git_wants_another_plan_no_further_phase_and_no_irreversible_st
         if said(&events, "superseded") {
             assert!(!contracted, "{events:#?}");
         }
+        withdrawn += world.history().iter().filter(|event| *event == "withdraw").count();
         ends.push(world.span("split"));
     }
-    // Asked at the start, while waiting for the lock, after it, before each of four phases, and before the drop.
+    // Asked at the start, while waiting for the lock, after it, before each of four phases, after each of four intents,
+    // and before the drop.
+    assert!(withdrawn >= 4, "an intent that finds its plan unwanted is taken back: {withdrawn}");
     let last = ends.pop().unwrap();
     assert_eq!(last, "contracted");
     for end in ["pending", "expanded", "synced", "migrated"] {
