@@ -401,6 +401,18 @@ async fn whenever_git_wants_another_plan_no_further_phase_and_no_irreversible_st
 }
 
 #[tokio::test]
+async fn a_plan_that_is_superseded_between_the_intent_and_the_act_takes_the_intent_back() {
+    let mut world = World::new();
+    // At the start, while waiting for the lock, after it, and before the phase.
+    world.wanted_for = 4;
+    let (exit, events) = world.run(&plan(&[("split", "target: expanded")])).await;
+    assert_eq!(exit, Exit::Done);
+    assert!(said(&events, "superseded"), "{events:#?}");
+    assert_eq!(world.history(), ["take-over", "plan", "register", "intend", "withdraw"]);
+    assert!(world.work().is_empty());
+}
+
+#[tokio::test]
 async fn a_change_edited_after_it_was_applied_is_named_with_its_file_and_nothing_is_written() {
     let world = World::new();
     let before = plan(&[("split", "target: expanded")]);
