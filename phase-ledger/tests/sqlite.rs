@@ -125,7 +125,7 @@ impl Bench for SqliteBench {
     fn slow(&self) -> Option<Statement> {
         let count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ?1)
                      UPDATE items SET id = id WHERE (SELECT count(*) FROM n) < 0";
-        Some(Statement { sql: count.to_owned(), binds: vec![Cell::Int(4_000_000)] })
+        Some(Statement { sql: count.to_owned(), binds: vec![Cell::Int(6_000_000)] })
     }
 }
 

@@ -111,7 +111,7 @@ impl Bench for PostgresBench {
     }
 
     fn slow(&self) -> Option<Statement> {
-        Some(Statement::plain("SELECT pg_sleep(0.5)"))
+        Some(Statement::plain("SELECT pg_sleep(1)"))
     }
 }
 

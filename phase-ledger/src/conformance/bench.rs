@@ -34,7 +34,7 @@ pub trait Bench: Send + Sync {
     /// Ends what [`Bench::hold`] began.
     async fn release(&self) -> Result<(), Broken>;
 
-    /// A statement that takes about half a second, if there is one.
+    /// A statement that takes about a second, if there is one.
     fn slow(&self) -> Option<Statement>;
 }
 
