@@ -9,10 +9,10 @@ STATIC := $(OUT)/$(HOST)/release
 BINARIES := -p schema-runner -p plugin-rollouts -p plugin-argocd
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin ci
+.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin e2e ci
 
 help: ## Print this menu
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: ## Hold, release, abort, revert and contract on this machine (needs Rust, a C compiler, git)
 	@tests/setup/need cargo cc git
@@ -50,6 +50,10 @@ static: ## The three binaries, static, as they go into the images
 
 counterparts: setup ## The genuine Argo clients and servers the tests talk to
 	source $(OUT)/setup/env && tests/counterparts/build
+
+e2e: setup static ## Install, hold, release, contract, abort on a real Kubernetes with real Argo (root, Debian)
+	cargo build --locked --quiet -p tests --bin customers
+	source $(OUT)/setup/env && tests/cluster/run $(SCENARIO)
 
 bench-plugin: static counterparts ## Size, start, memory and round trip beside Argo's own sample plugin
 	source $(OUT)/setup/env && tests/counterparts/measure $(STATIC)/phasegate-rollouts

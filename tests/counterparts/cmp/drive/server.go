@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,9 +72,13 @@ func startServer(o *options) (*server, error) {
 		if err != nil {
 			return nil, err
 		}
+		// The file is there before anybody listens.
 		if len(found) == 1 {
-			s.name = strings.TrimSuffix(filepath.Base(found[0]), ".sock")
-			return s, nil
+			if conn, err := net.Dial("unix", found[0]); err == nil {
+				_ = conn.Close()
+				s.name = strings.TrimSuffix(filepath.Base(found[0]), ".sock")
+				return s, nil
+			}
 		}
 		select {
 		case err = <-s.exited:
