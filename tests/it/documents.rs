@@ -66,7 +66,8 @@ fn every_make_target_a_document_names_exists() {
             // Only commands: in backquotes, or alone on an indented line.
             (before.ends_with('`') || before.ends_with("    ")).then_some(after)
         }) {
-            let target: String = piece.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
+            let target: String =
+                piece.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
             assert!(known.contains(&target.as_str()), "{}: make {target}", path.display());
         }
     }
