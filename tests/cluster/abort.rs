@@ -1,0 +1,57 @@
+//! A canary that a person aborts.
+
+use crate::{
+    delivery::{CHANGE, Delivery},
+    shop::Shop,
+};
+
+const ROWS: u32 = 20_000;
+
+#[tokio::test]
+async fn a_canary_aborted_while_held_and_after_its_release_leaves_the_old_version_serving_and_can_be_tried_again() {
+    let shop = Shop::open("abort", ROWS).await;
+    let before = Delivery::example("1-expand").with_a_pause().without(CHANGE);
+    let halfway = Delivery::example("2-canary").with_a_pause().with(CHANGE, "target: migrated", "target: expanded");
+    let whole = Delivery::example("2-canary").with_a_pause();
+    shop.deliver("version 1", &before).await;
+    shop.rollout_is("Healthy").await;
+    shop.users_come(ROWS).await;
+
+    shop.deliver("version 2, and half of what it needs", &halfway).await;
+    let held = shop.gate_says("holds version 2", |step| step.message.contains("is expanded")).await;
+    shop.tell(format_args!("gate: {}", held.message));
+    assert_eq!((held.phase.as_str(), shop.pods_of("v2").await), ("Running", 0));
+
+    shop.person(&["abort", "customers"]).await;
+    shop.rollout_is("Degraded").await;
+    assert_eq!(shop.pods_of("v2").await, 0, "nothing of version 2 came in");
+    shop.change_is("expanded").await;
+
+    shop.deliver("the other half", &whole).await;
+    shop.change_is("migrated").await;
+    shop.person(&["retry", "rollout", "customers"]).await;
+    shop.rollout_is("Paused").await;
+    assert!(shop.pods_of("v2").await > 0, "version 2 serves");
+    served_by_version_2(&shop).await;
+
+    shop.person(&["abort", "customers"]).await;
+    shop.rollout_is("Degraded").await;
+    shop.change_is("migrated").await;
+
+    shop.person(&["retry", "rollout", "customers"]).await;
+    shop.rollout_is("Paused").await;
+    shop.person(&["promote", "customers"]).await;
+    shop.rollout_is("Healthy").await;
+    assert!(shop.pods_of("v2").await > 0);
+    shop.users_are_content(ROWS).await;
+    shop.close().await;
+}
+
+/// What it wrote, version 1 must read after the abort: the users look.
+async fn served_by_version_2(shop: &Shop) {
+    crate::kubectl::until("version 2 has answered", crate::shop::SOON, async || {
+        let figures = shop.figures("figures").await?;
+        if figures.served_by("v2") > 50 { Ok(()) } else { Err(format!("{figures:?}")) }
+    })
+    .await;
+}

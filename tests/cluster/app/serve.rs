@@ -1,0 +1,167 @@
+//! One version of the app: reads and writes customers in the columns it knows.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    routing::get,
+};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Shape;
+
+/// A Service goes on sending for a moment to a pod that was told to end.
+const LINGER: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Which columns it knows.
+    #[arg(long, env = "SHAPE")]
+    shape: Shape,
+    /// Where the customers are.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: String,
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+/// A customer, as users see one.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Customer {
+    /// Its key.
+    pub(crate) id: i64,
+    /// How often it was written.
+    pub(crate) revision: i64,
+    /// First and last name; absent if the version cannot see it.
+    pub(crate) name: Option<String>,
+}
+
+/// An answer, and who gave it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Answer {
+    /// The version.
+    pub(crate) version: String,
+    /// What it found.
+    pub(crate) customers: Vec<Customer>,
+}
+
+/// What a user wants written.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Write {
+    /// Of the first name.
+    pub(crate) first: String,
+    /// Of the last.
+    pub(crate) last: String,
+    /// The revision that this write makes.
+    pub(crate) revision: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    after: i64,
+    limit: i64,
+}
+
+struct App {
+    shape: Shape,
+    database: PgPool,
+}
+
+impl Serve {
+    /// # Errors
+    /// When the database or the port cannot be had.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let database = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect(&self.database)
+            .await
+            .context("cannot reach the database")?;
+        let mut told_to_end = signal(SignalKind::terminate())?;
+        let app = Arc::new(App { shape: self.shape, database });
+        let router = Router::new()
+            .route("/ready", get(ready))
+            .route("/customers", get(page))
+            .route("/customers/{id}", get(read).put(update).post(insert))
+            .with_state(app);
+        let listener = tokio::net::TcpListener::bind(("0.0.0.0", self.port)).await?;
+        let ending = async move {
+            told_to_end.recv().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        axum::serve(listener, router).with_graceful_shutdown(ending).await.context("cannot serve")
+    }
+}
+
+type Answered<T> = Result<T, (StatusCode, String)>;
+
+fn refused(shape: Shape) -> impl Fn(sqlx::Error) -> (StatusCode, String) {
+    move |error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{}: {error}", shape.as_str()))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Answered<&'static str> {
+    sqlx::query("SELECT 1").execute(&app.database).await.map_err(refused(app.shape))?;
+    Ok("ready")
+}
+
+async fn read(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answered<Json<Answer>> {
+    let sql = match app.shape {
+        Shape::V1 => "SELECT id, revision, full_name FROM customers WHERE id = $1",
+        Shape::V2 => "SELECT id, revision, first_name || ' ' || last_name FROM customers WHERE id = $1",
+    };
+    let rows = sqlx::query(sql).bind(id).fetch_all(&app.database).await.map_err(refused(app.shape))?;
+    answer(&app, &rows)
+}
+
+async fn page(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Answered<Json<Answer>> {
+    let sql = match app.shape {
+        Shape::V1 => "SELECT id, revision, full_name FROM customers WHERE id > $1 ORDER BY id LIMIT $2",
+        Shape::V2 => {
+            "SELECT id, revision, first_name || ' ' || last_name FROM customers WHERE id > $1 ORDER BY id LIMIT $2"
+        }
+    };
+    let query = sqlx::query(sql).bind(page.after).bind(page.limit);
+    let rows = query.fetch_all(&app.database).await.map_err(refused(app.shape))?;
+    answer(&app, &rows)
+}
+
+async fn update(State(app): State<Arc<App>>, Path(id): Path<i64>, Json(write): Json<Write>) -> Answered<Json<Answer>> {
+    let sql = match app.shape {
+        Shape::V1 => "UPDATE customers SET full_name = $1 || ' ' || $2, revision = $3 WHERE id = $4",
+        Shape::V2 => "UPDATE customers SET first_name = $1, last_name = $2, revision = $3 WHERE id = $4",
+    };
+    written(&app, sql, id, &write).await
+}
+
+async fn insert(State(app): State<Arc<App>>, Path(id): Path<i64>, Json(write): Json<Write>) -> Answered<Json<Answer>> {
+    let sql = match app.shape {
+        Shape::V1 => "INSERT INTO customers (full_name, revision, id) VALUES ($1 || ' ' || $2, $3, $4)",
+        Shape::V2 => "INSERT INTO customers (first_name, last_name, revision, id) VALUES ($1, $2, $3, $4)",
+    };
+    written(&app, sql, id, &write).await
+}
+
+async fn written(app: &App, sql: &'static str, id: i64, write: &Write) -> Answered<Json<Answer>> {
+    let query = sqlx::query(sql).bind(&write.first).bind(&write.last).bind(write.revision).bind(id);
+    let done = query.execute(&app.database).await.map_err(refused(app.shape))?;
+    if done.rows_affected() != 1 {
+        return Err((StatusCode::NOT_FOUND, format!("{}: there is no customer {id}", app.shape.as_str())));
+    }
+    let name = Some(format!("{} {}", write.first, write.last));
+    let customers = vec![Customer { id, revision: write.revision, name }];
+    Ok(Json(Answer { version: app.shape.as_str().to_owned(), customers }))
+}
+
+fn answer(app: &App, rows: &[sqlx::postgres::PgRow]) -> Answered<Json<Answer>> {
+    let customer = |row: &sqlx::postgres::PgRow| {
+        Ok(Customer { id: row.try_get(0)?, revision: row.try_get(1)?, name: row.try_get(2)? })
+    };
+    let customers = rows.iter().map(customer).collect::<sqlx::Result<_>>().map_err(refused(app.shape))?;
+    Ok(Json(Answer { version: app.shape.as_str().to_owned(), customers }))
+}

@@ -1,0 +1,40 @@
+//! Taking the old column away.
+
+use crate::{
+    delivery::Delivery,
+    kubectl::until,
+    shop::{SOON, Shop},
+};
+
+const ROWS: u32 = 20_000;
+
+#[tokio::test]
+async fn a_contract_committed_too_early_waits_for_the_last_old_pod() {
+    let shop = Shop::open("contract", ROWS).await;
+    shop.deliver("version 1", &Delivery::example("1-expand").with_a_pause()).await;
+    shop.rollout_is("Healthy").await;
+    shop.users_come(ROWS).await;
+    shop.change_is("migrated").await;
+
+    shop.deliver("version 2", &Delivery::example("2-canary").with_a_pause()).await;
+    shop.rollout_is("Paused").await;
+    assert!(shop.pods_of("v1").await > 0 && shop.pods_of("v2").await > 0, "both versions serve");
+
+    shop.deliver("contract, too early", &Delivery::example("3-contract").with_a_pause()).await;
+    let said = until("the run says what blocks it", SOON, async || {
+        let said = shop.runs_said().await?;
+        let line = said.lines().find(|line| line.contains("blocked by"));
+        line.map(str::to_owned).ok_or(said)
+    })
+    .await;
+    shop.tell(format_args!("run: {said}"));
+    assert!(said.contains("ReplicaSet customers-") && said.contains("needs pending..migrated"), "it says who: {said}");
+    shop.change_is("migrated").await;
+
+    shop.person(&["promote", "customers"]).await;
+    shop.rollout_is("Healthy").await;
+    shop.change_is("contracted").await;
+    assert_eq!(shop.pods_of("v1").await, 0, "contracted while a pod of version 1 was there");
+    shop.users_are_content(ROWS).await;
+    shop.close().await;
+}

@@ -1,0 +1,50 @@
+//! A column is split under a canary, in three deliveries.
+
+use crate::{
+    delivery::{CHANGE, Delivery},
+    shop::Shop,
+};
+
+const ROWS: u32 = 300_000;
+
+#[tokio::test]
+async fn a_canary_is_held_until_its_schema_is_ready_then_released_and_the_old_column_goes_by_commit() {
+    let shop = Shop::open("release", ROWS).await;
+    shop.deliver("version 1", &Delivery::example("1-expand").without(CHANGE)).await;
+    shop.rollout_is("Healthy").await;
+    shop.users_come(ROWS).await;
+
+    shop.deliver("expand", &Delivery::example("1-expand").with(CHANGE, "target: migrated", "target: expanded")).await;
+    shop.change_is("expanded").await;
+
+    shop.deliver("version 2", &Delivery::example("2-canary")).await;
+    let held = shop.gate_says("holds version 2", |step| step.phase == "Running").await;
+    shop.tell(format_args!("gate: {}", held.message));
+    assert!(held.message.contains("split-full-name is ") && held.message.contains("v2 needs migrated"), "{held:?}");
+    assert_eq!(shop.pods_of("v2").await, 0, "no pod of version 2 before it is let in");
+
+    let released = shop.gate_says("lets version 2 in", |step| step.phase == "Successful").await;
+    shop.tell(format_args!("gate: {}", released.message));
+    shop.change_is("migrated").await;
+    shop.tell(format_args!("seconds from schema ready to canary released: {}", waited(&shop).await));
+    shop.rollout_is("Healthy").await;
+
+    shop.deliver("contract", &Delivery::example("3-contract")).await;
+    shop.change_is("contracted").await;
+    let columns = "SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns \
+                   WHERE table_name = 'customers'";
+    assert_eq!(shop.ledger(columns).await.unwrap(), "first_name id last_name revision");
+    shop.users_are_content(ROWS).await;
+    shop.close().await;
+}
+
+/// From the ledger's line to Argo's, by the two clocks of one machine.
+async fn waited(shop: &Shop) -> String {
+    let rollout = shop.rollout().await.unwrap();
+    let steps = rollout["status"]["canary"]["stepPluginStatuses"].as_array().unwrap();
+    let finished = steps[0]["finishedAt"].as_str().unwrap();
+    let sql = format!(
+        "SELECT round(extract(epoch FROM '{finished}'::timestamptz - max(at))) FROM phasegate.history WHERE event = 'settle'"
+    );
+    shop.ledger(&sql).await.unwrap()
+}
