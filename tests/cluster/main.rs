@@ -15,6 +15,8 @@ mod abort;
 mod contract;
 mod control;
 mod delivery;
+mod force;
 mod kubectl;
 mod release;
 mod shop;
+mod supersede;
