@@ -28,6 +28,7 @@ test: setup static counterparts ## Everything but the cluster: real databases, t
 lint: ## Format, clippy, dependency arrows, licences and duplicates
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked -p tests --test cluster -- -D warnings
 	$(MAKE) --no-print-directory deny
 
 fmt: ## Format the code
