@@ -78,6 +78,10 @@ async fn tell(seed: u64, rows: u32) -> anyhow::Result<()> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/customers-demo").canonicalize()?;
     let setting = Setting { seed, rows, binaries, example };
     let directory = tempfile::Builder::new().prefix("phasegate-demo-").tempdir()?;
+    show.result(
+        "Real here: the renderer, the runner, the gate, Argo's wire, the database, the app's processes.\n\
+         Stood in for: Kubernetes, by a small API that mirrors those processes.",
+    );
     let control = control::tell(&setting, &directory.path().join("control"), &show).await?;
     let outcome = story::tell(&setting, &directory.path().join("gated"), &show).await?;
     show.heading("What became of the writes");

@@ -138,6 +138,7 @@ pub(crate) async fn tell(setting: &Setting, directory: &Path, show: &Show) -> an
         Gate::start(&setting.binaries.join("phasegate-rollouts"), &cluster.api.kubeconfig, &directory.join("gate.log"))
             .await?;
     show.event(Tone::Plain, "gate", format_args!("loaded as Argo Rollouts does: {}", gate.line()));
+    show.event(Tone::Plain, "gate", "asked every 0.4 s here, so that the story is short; Argo asks every 15 s or so");
     let mut teller = Teller { setting, show, directory, stage, cluster, repository, gate, outcome: Outcome::default() };
     let told = teller.tell().await;
     teller.cluster.stop().await?;
