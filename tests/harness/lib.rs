@@ -14,5 +14,7 @@
 pub mod argo;
 pub mod binaries;
 pub mod examples;
+mod guardian;
 pub mod kube_api;
+pub mod mariadb;
 pub mod postgres;

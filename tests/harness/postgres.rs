@@ -1,17 +1,15 @@
 //! A real PostgreSQL server for tests: one for each test process, a database for each test.
 //!
-//! The server is the child of a small shell that waits for the end of its own input and then stops the server and
-//! removes its files. The other end of that input belongs to the test process, so that the server ends with it, however
-//! it ends. `fsync` is off: these tests kill clients, never the machine.
+//! The server ends with the test process. `fsync` is off: these tests kill clients, never the machine.
 
 use std::{
     ffi::OsStr,
     fs,
     io::Read,
     net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::fs::chown,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -23,6 +21,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions};
 
+use crate::guardian::{Guarded, guard};
+
 /// The superuser's password, and that of every role made here. No message may ever hold it.
 pub const PASSWORD: &str = "s3cret/of@the#tests";
 /// The same inside an address.
@@ -33,18 +33,14 @@ const SUPERUSER: &str = "postgres";
 const START: Duration = Duration::from_secs(90);
 const STEP: Duration = Duration::from_millis(20);
 
-/// Stops the server and removes its files as soon as nobody holds the other end of the input.
-const GUARDIAN: &str = r#"dir=$1; shift; "$@" >"$dir/log" 2>&1 & server=$!
-cat >/dev/null; kill -QUIT "$server" 2>/dev/null; wait "$server"; rm -rf "$dir""#;
-
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
     port: u16,
     user: User,
-    guardian: Child,
-    input: Option<ChildStdin>,
+    // Held for its end.
+    _guarded: Guarded,
 }
 
 /// One database on a server.
@@ -139,16 +135,9 @@ impl Cluster {
             ] {
                 server.args(["-c", setting]);
             }
-            let mut guardian = Command::new("sh");
-            guardian
-                .args(["-c", GUARDIAN, "guardian"])
-                .arg(&directory)
-                .arg(server.get_program())
-                .args(server.get_args());
-            // A group of its own: Ctrl-C ends the tests, and the guardian must outlive them.
-            let mut guardian = guardian.current_dir("/").stdin(Stdio::piped()).process_group(0).spawn()?;
-            let input = guardian.stdin.take();
-            let cluster = Self { directory: directory.clone(), port, user, guardian, input };
+            // At once and without a checkpoint: nobody wants its files.
+            let guarded = guard(&server, &directory, "QUIT")?;
+            let cluster = Self { directory: directory.clone(), port, user, _guarded: guarded };
             match cluster.wait() {
                 Ok(()) => return Ok(cluster),
                 Err(log) if log.contains("could not bind") => std::mem::forget(cluster),
@@ -197,13 +186,6 @@ impl Cluster {
     /// The port on 127.0.0.1.
     pub const fn port(&self) -> u16 {
         self.port
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        self.guardian.wait().ok();
     }
 }
 
