@@ -37,4 +37,4 @@ pub use file_error::FileError;
 pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
 pub use refactoring::{Refused, loss, steps, sync_conflict, sync_objects};
-pub use step::{Backfill, Loss, Step, SyncObject, Verification};
+pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification};

@@ -13,16 +13,28 @@ pub enum Step {
         statements: Vec<String>,
     },
     /// One statement that cannot be in a transaction.
-    Alone {
-        /// What it does, for people.
-        what: String,
-        /// The statement.
-        statement: String,
-    },
+    Alone(Alone),
     /// Rows filled range by range.
     Backfill(Backfill),
     /// Rows counted that must not exist.
     Verify(Verification),
+}
+
+/// One statement whose effect the engine keeps by itself, so that a crash may fall between it and its record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alone {
+    /// What it does, for people.
+    pub what: String,
+    /// Existing tables that nobody can use for the moment it takes; empty when it is not known.
+    pub tables: Vec<String>,
+    /// The statement.
+    pub statement: String,
+    /// What to run instead, in order, each when the engine has refused the one before it: the same by a slower way.
+    /// A refused statement has done nothing.
+    pub otherwise: Vec<String>,
+    /// A query of one number, asked first each time: 1 when the effect is there already and nothing is to be run.
+    /// Without it the statement does no harm twice, or only its author knows.
+    pub present: Option<String>,
 }
 
 /// One plain UPDATE, to be cut into ranges of the primary key.

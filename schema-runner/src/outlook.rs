@@ -2,7 +2,7 @@
 //! Changes nothing.
 
 use phase_ledger::{LedgerState, Reading, Session};
-use schema_changes::{Engine, Plan, SchemaChange, Step};
+use schema_changes::{Alone, Engine, Plan, SchemaChange, Step};
 use schema_phases::{LiveChange, Move, Movement, SchemaPhase, Sighting, Span, may_move, next_move};
 use serde_json::{Value, json};
 
@@ -191,11 +191,18 @@ async fn one_step(engine: Engine, session: &mut dyn Session, step: Step, at: Sch
             rows: None,
             sql: statements,
         },
-        Step::Alone { what, statement } => StepOutlook {
+        Step::Alone(Alone { what, tables, statement, otherwise, present: _ }) => StepOutlook {
             what,
-            lock: "what the statement takes by itself".to_owned(),
+            lock: if tables.is_empty() {
+                "what the statement takes by itself".to_owned()
+            } else {
+                format!("{} for a moment, waited for briefly at a time", tables.join(", "))
+            },
             rows: None,
-            sql: vec![statement],
+            sql: [statement]
+                .into_iter()
+                .chain(otherwise.into_iter().map(|other| format!("-- where that is refused:\n{other}")))
+                .collect(),
         },
         Step::Backfill(it) => {
             let table = schema_changes::quote(engine, &it.table);

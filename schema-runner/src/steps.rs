@@ -1,7 +1,7 @@
 //! The steps of a move, one after the other, each remembered in the ledger when it is done.
 
 use phase_ledger::{Record, Transaction, WriteError};
-use schema_changes::Step;
+use schema_changes::{Alone, Step};
 use schema_phases::{Move, SchemaPhase};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     patience::Patience,
     protocol::{Attempt, Hand},
     report::Event,
+    verify::number,
 };
 
 /// A look at the live versions that is older than this is taken again before the schema is first touched: locks may
@@ -43,12 +44,12 @@ impl Attempt<'_> {
                     self.touch(hand, transaction, index).await?;
                     self.done(hand, index, what.clone());
                 }
-                Step::Alone { what, statement } => {
+                Step::Alone(alone) => {
                     self.before_touching(hand).await?;
                     self.begin_acting(hand).await?;
-                    self.alone(hand, statement).await?;
+                    self.alone(hand, alone).await?;
                     self.record(vec![Record::Done(hand.change.profile.name.clone(), index)]).await?;
-                    self.done(hand, index, what.clone());
+                    self.done(hand, index, alone.what.clone());
                 }
                 Step::Backfill(backfill) => {
                     self.begin_acting(hand).await?;
@@ -117,19 +118,41 @@ impl Attempt<'_> {
         }
     }
 
-    /// One statement that cannot be in a transaction, on the connection that holds the lock.
-    async fn alone(&mut self, hand: &mut Hand<'_>, statement: &str) -> Result<(), Halt> {
-        if index::is_built(self.session.as_mut(), self.generation, self.plan.database.engine, statement).await? {
+    /// One statement that cannot be in a transaction, on the connection that holds the lock, unless its effect is there.
+    async fn alone(&mut self, hand: &mut Hand<'_>, alone: &Alone) -> Result<(), Halt> {
+        let engine = self.plan.database.engine;
+        if index::is_built(self.session.as_mut(), self.generation, engine, &alone.statement).await? {
             return Ok(());
         }
-        let statement = plain(statement);
+        if let Some(present) = &alone.present {
+            // A runner before may have died between the statement and its record.
+            if number(self.session.as_mut(), present).await? == 1 {
+                return Ok(());
+            }
+        }
+        let mut ways = std::iter::once(&alone.statement).chain(&alone.otherwise).peekable();
+        while let Some(way) = ways.next() {
+            match self.one_way(hand, way).await? {
+                // Whatever was refused has not happened. The last way's refusal is the one that counts.
+                Err(_) if ways.peek().is_some() => {}
+                Err(refused) => return Err(refused.into()),
+                Ok(()) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// One statement, tried until its locks are free; the inner error is the engine's refusal of the statement itself.
+    async fn one_way(&mut self, hand: &mut Hand<'_>, way: &str) -> Result<Result<(), WriteError>, Halt> {
+        let statement = plain(way);
         let mut patience = Patience::new(self.settings.lock_patience);
         loop {
             match self.session.run_alone(self.generation, &statement, patience.timeout()).await {
                 Ok(()) => {
                     self.progress();
-                    return Ok(());
+                    return Ok(Ok(()));
                 }
+                Err(refused @ WriteError::Refused { .. }) => return Ok(Err(refused)),
                 Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
             }
         }

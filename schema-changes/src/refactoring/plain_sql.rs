@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Engine, FileError, Step,
+    Alone, Engine, FileError, Step,
     declared::{Complaints, MAX_FILE, suggest},
     refactoring::Promise,
     sql_text::statements,
@@ -228,7 +228,7 @@ impl PlainSql {
         let one = |(at, statement): (usize, &OneStatement)| {
             let what = format!("{}, statement {} of {count}", file.path, at.saturating_add(1));
             if statement.alone {
-                Step::Alone { what, statement: statement.text.clone() }
+                Step::Alone(Alone { what, statement: statement.text.clone(), ..Alone::default() })
             } else {
                 // It takes the locks it needs; an UPDATE must not wait for an exclusive one.
                 Step::Transaction { what, tables: Vec::new(), statements: vec![statement.text.clone()] }

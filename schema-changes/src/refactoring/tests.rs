@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt::Write};
 use schema_phases::{Conversion, LiveChange, Move, PhaseWindow, SchemaPhase, Span};
 
 use crate::{
-    Catalog, ColumnFacts, Engine, ForeignKeyFacts, IndexFacts, Plan, Refused, SchemaChange, Step, TableFacts, loss,
-    steps, sync_conflict, sync_objects,
+    Alone, Catalog, ColumnFacts, Engine, ForeignKeyFacts, IndexFacts, Plan, Refused, SchemaChange, Step, TableFacts,
+    loss, steps, sync_conflict, sync_objects,
 };
 
 const DATABASE: &str = "\
@@ -110,7 +110,17 @@ fn told(engine: Engine, change: &SchemaChange, new: &[(&str, &str)]) -> String {
                         writeln!(text, "{statement};").unwrap();
                     }
                 }
-                Step::Alone { what, statement } => writeln!(text, "-- {what} (alone)\n{statement};").unwrap(),
+                Step::Alone(Alone { what, tables, statement, otherwise, present }) => {
+                    let locks = if tables.is_empty() { String::new() } else { format!(", locks {tables:?}") };
+                    writeln!(text, "-- {what} (alone{locks})").unwrap();
+                    if let Some(present) = present {
+                        writeln!(text, "-- unless 1 = {present};").unwrap();
+                    }
+                    writeln!(text, "{statement};").unwrap();
+                    for other in otherwise {
+                        writeln!(text, "-- or, where that is refused:\n{other};").unwrap();
+                    }
+                }
                 Step::Backfill(fill) => {
                     writeln!(text, "-- backfill {} by {:?}", fill.table, fill.key).unwrap();
                     writeln!(text, "set   {}\nwhere {}", fill.assignments, fill.unfilled).unwrap();

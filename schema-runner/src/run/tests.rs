@@ -10,7 +10,7 @@ use phase_ledger::{
     Cell, LedgerEntry, WriteError,
     memory::{Memory, WriteFault},
 };
-use schema_changes::{Catalog, Loss, Step, SyncObject, Verification};
+use schema_changes::{Alone, Catalog, Loss, Step, SyncObject, Verification};
 use schema_phases::{ChangeName, LiveChange, Missing, Moment, Move, PlanDigest, Sighting};
 
 use super::*;
@@ -51,6 +51,7 @@ fn step(from: &str, to: &str) -> Move {
 struct Scripted {
     loses: bool,
     two_steps: bool,
+    alone: bool,
     conflict: Option<ChangeName>,
 }
 
@@ -70,6 +71,13 @@ impl Moves for Scripted {
             })],
             (SchemaPhase::Migrated, SchemaPhase::Synced) => Vec::new(),
             _ if self.two_steps => vec![one(" 1"), one(" 2")],
+            _ if self.alone => vec![Step::Alone(Alone {
+                what: format!("do {step}"),
+                statement: "at once".into(),
+                otherwise: vec!["online".into(), "offline".into()],
+                present: Some("there already".into()),
+                ..Alone::default()
+            })],
             _ => vec![one("")],
         })
     }
@@ -517,6 +525,38 @@ async fn the_first_verification_is_strict_and_later_ones_count_what_the_new_shap
     let (exit, events) = world.run(&forward).await;
     assert_eq!((exit, world.span("split").as_str()), (Exit::Done, "migrated"));
     assert!(said(&events, "VIOLATION: v2 runs outside its window: split is pending"), "{events:#?}");
+}
+
+/// Refuses statements of these texts.
+fn refusing(world: &World, texts: &'static [&'static str]) {
+    world.memory.on_work(move |statement| {
+        if texts.contains(&statement.sql.as_str()) {
+            return Err(WriteError::Refused { statement: statement.sql.clone(), cause: "not supported".into() });
+        }
+        Ok(0)
+    });
+}
+
+#[tokio::test]
+async fn a_statement_alone_is_not_run_again_when_its_effect_is_there_and_runs_another_way_when_it_is_refused() {
+    type Row = (i64, &'static [&'static str], Exit, &'static [&'static str]);
+    let rows: [Row; 4] = [
+        (1, &[], Exit::Done, &[]),
+        (0, &[], Exit::Done, &["at once"]),
+        (0, &["at once"], Exit::Done, &["online"]),
+        (0, &["at once", "online", "offline"], Exit::Never, &[]),
+    ];
+    for (present, refused, want, ran) in rows {
+        let mut world = World::new();
+        world.moves.alone = true;
+        world.number("there already", present);
+        refusing(&world, refused);
+        let (exit, events) = world.run(&plan(&[("split", "target: expanded")])).await;
+        assert_eq!(exit, want, "{events:#?}");
+        let work: Vec<String> = world.memory.work().into_iter().map(|statement| statement.sql).collect();
+        assert_eq!(work, ran, "present {present}, refused {refused:?}");
+        assert_eq!(said(&events, "offline"), want == Exit::Never, "the last refusal is told: {events:#?}");
+    }
 }
 
 #[tokio::test]

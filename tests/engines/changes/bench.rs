@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schema_changes::{
-    Catalog, ColumnFacts, Engine, IndexFacts, Plan, SchemaChange, Step, TableFacts, loss, quote, steps, sync_objects,
+    Alone, Catalog, ColumnFacts, Engine, IndexFacts, Plan, SchemaChange, Step, TableFacts, loss, quote, steps,
+    sync_objects,
 };
 use schema_phases::{Move, SchemaPhase};
 use sqlx::{
@@ -207,7 +208,7 @@ impl Bench {
         {
             match step {
                 Step::Transaction { statements, .. } => self.transaction(&statements).await?,
-                Step::Alone { statement, .. } => self.run(&statement).await?,
+                Step::Alone(alone) => self.alone(&alone).await?,
                 Step::Backfill(fill) => {
                     let table = quote(engine, &fill.table);
                     self.run(&format!("UPDATE {table} SET {} WHERE {}", fill.assignments, fill.unfilled)).await?;
@@ -224,6 +225,22 @@ impl Bench {
             self.check_objects(change).await;
         }
         Ok(())
+    }
+
+    /// One statement outside of a transaction, or one of those that do the same.
+    async fn alone(&mut self, alone: &Alone) -> Result<(), String> {
+        if let Some(present) = &alone.present
+            && self.number(&text_count(present)).await == 1
+        {
+            return Ok(());
+        }
+        let mut done = self.run(&alone.statement).await;
+        for other in &alone.otherwise {
+            if done.is_err() {
+                done = self.run(other).await;
+            }
+        }
+        done.map_err(|why| format!("{why}\n{}", alone.statement))
     }
 
     async fn transaction(&mut self, statements: &[String]) -> Result<(), String> {
