@@ -3,11 +3,12 @@
 use schema_phases::{ChangeName, ChangeProfile, Conversion, Move, PhaseWindow, SchemaPhase, Span};
 
 use crate::{
-    BackfillProgress, Cell, FORMAT, Generation, LedgerEntry, LedgerState, ReadError, Reading, ServerIdentity, cells,
+    BackfillProgress, BackfillRange, Cell, FORMAT, Generation, LedgerEntry, LedgerState, ReadError, Reading,
+    ServerIdentity, cells,
 };
 
 /// How many columns `read.sql` has on every engine.
-pub(crate) const COLUMNS: usize = 23;
+pub(crate) const COLUMNS: usize = 24;
 
 /// One row of `read.sql`: every column as text.
 pub(crate) type TextRow = [Option<String>; COLUMNS];
@@ -25,7 +26,7 @@ pub(crate) enum Whose {
 pub(crate) fn reading(rows: Vec<TextRow>, whose: Whose, prefix: &str) -> Result<Reading, ReadError> {
     let of = Source { prefix };
     let mut rows = rows.into_iter().peekable();
-    let Some([format, standby, server_now, generation, server, plan, ..]) = rows.peek().cloned() else {
+    let Some([format, standby, server_now, generation, server, plan, paused, ..]) = rows.peek().cloned() else {
         return Err(of.damaged("ledger", "it has no row"));
     };
     if of.truth("ledger", "standby", standby.as_deref())? {
@@ -43,11 +44,28 @@ pub(crate) fn reading(rows: Vec<TextRow>, whose: Whose, prefix: &str) -> Result<
     let generation = Generation(of.number("ledger", "generation", generation.as_deref())?);
     let plan = plan.map(|text| text.parse()).transpose().map_err(|_| of.damaged("ledger", "the plan is no digest"))?;
     let changes = rows.filter(|row| change_name(row).is_some()).map(|row| of.entry(row)).collect::<Result<_, _>>()?;
-    Ok(Reading::Ledger(LedgerState { generation, server: ServerIdentity(recorded), plan, changes }))
+    Ok(Reading::Ledger(LedgerState { generation, server: ServerIdentity(recorded), plan, paused, changes }))
+}
+
+/// One row of `ranges.sql`: every column as text.
+pub(crate) type RangeRow = [Option<String>; 4];
+
+/// The ranges in these rows.
+pub(crate) fn ranges(rows: Vec<RangeRow>, prefix: &str) -> Result<Vec<BackfillRange>, ReadError> {
+    let of = Source { prefix };
+    let range = |[part, cursor, finish, rows_done]: RangeRow| {
+        Ok(BackfillRange {
+            part: of.number("ranges", "part", part.as_deref())?,
+            cursor: of.cells("ranges", "cursor", cursor.as_deref())?,
+            end: of.cells("ranges", "finish", finish.as_deref())?,
+            rows_done: of.number("ranges", "rows_done", rows_done.as_deref())?,
+        })
+    };
+    rows.into_iter().map(range).collect()
 }
 
 fn change_name(row: &TextRow) -> Option<&str> {
-    let [_, _, _, _, _, _, name, ..] = row;
+    let [_, _, _, _, _, _, _, name, ..] = row;
     name.as_deref()
 }
 
@@ -95,6 +113,7 @@ impl Source<'_> {
             _,
             _,
             _,
+            _,
             name,
             ordinal,
             tables,
@@ -107,11 +126,11 @@ impl Source<'_> {
             acting,
             new_shape_live,
             done,
-            cursor,
-            finish,
+            step,
             rows_done,
             rows_total,
             rows_per_second,
+            held,
         ] = row;
         let of = "changes";
         let tables = self.cells(of, "tables", tables.as_deref())?;
@@ -141,14 +160,14 @@ impl Source<'_> {
                 if acting { Span::Acting(step) } else { Span::Intended(step) }
             }
         };
-        let backfill = match cursor {
+        let backfill = match step {
             None => None,
-            Some(cursor) => Some(BackfillProgress {
-                cursor: self.cells("backfills", "cursor", Some(&cursor))?,
-                end: self.cells("backfills", "finish", finish.as_deref())?,
+            Some(step) => Some(BackfillProgress {
+                step: self.number("backfills", "step", Some(&step))?,
                 rows_done: self.number("backfills", "rows_done", rows_done.as_deref())?,
                 rows_total: self.number("backfills", "rows_total", rows_total.as_deref())?,
                 rows_per_second: self.number("backfills", "rows_per_second", rows_per_second.as_deref())?,
+                held,
             }),
         };
         let done = done.as_deref().unwrap_or_default();

@@ -22,6 +22,8 @@ pub struct LedgerState {
     pub server: ServerIdentity,
     /// The plan that was worked on last; none before the first run.
     pub plan: Option<PlanDigest>,
+    /// Who paused backfills by hand, and why; none when nobody did.
+    pub paused: Option<String>,
     /// The changes, by order.
     pub changes: Vec<LedgerEntry>,
 }
@@ -55,19 +57,42 @@ pub struct LedgerEntry {
     pub backfill: Option<BackfillProgress>,
 }
 
-/// How far a backfill is.
+/// How far a backfill is, as the runner last said: every second or so, and whenever it rests. Where exactly it goes on
+/// is in its [`BackfillRange`]s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackfillProgress {
-    /// The key of the last row done, a cell a key column; empty before the first batch.
-    pub cursor: Vec<crate::Cell>,
-    /// The key at which it ends: the greatest one there was when it began.
-    pub end: Vec<crate::Cell>,
+    /// The step of the move, by index.
+    pub step: u32,
     /// Rows looked at so far.
     pub rows_done: u64,
     /// Rows there were, as estimated when it began.
     pub rows_total: u64,
     /// Rows per second over the last batches; 0 when unknown.
     pub rows_per_second: u64,
+    /// Why it rests, for people; none while it works.
+    pub held: Option<String>,
+}
+
+/// A part of the keys of a table, filled from its beginning to its end by one connection at a time. The parts of a
+/// backfill follow each other without gaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackfillRange {
+    /// Its place among the parts.
+    pub part: u32,
+    /// The key of the last row done, a cell a key column; before the first batch the end of the part before, and empty
+    /// in the first part.
+    pub cursor: Vec<crate::Cell>,
+    /// The key of its last row, fixed when the backfill begins.
+    pub end: Vec<crate::Cell>,
+    /// Rows of it looked at so far.
+    pub rows_done: u64,
+}
+
+impl BackfillRange {
+    /// Whether nothing of it is left.
+    pub fn is_done(&self) -> bool {
+        self.cursor == self.end
+    }
 }
 
 /// How often a runner took over a ledger. A writer with an older one is fenced off.
@@ -101,8 +126,11 @@ pub enum Record {
     Act(ChangeName, Move),
     /// A statement of the move in hand is done.
     Done(ChangeName, u32),
-    /// How far the backfill of the move in hand is.
+    /// How far the backfill of the move in hand is, for those who look.
     Backfill(ChangeName, BackfillProgress),
+    /// The ranges of a backfill that begins, in place of those of an earlier step. Needs a `Backfill` before it. From
+    /// then on [`crate::Session::batch`] moves them.
+    Ranges(ChangeName, Vec<BackfillRange>),
     /// A version of the new shape may have written.
     NewShapeLive(ChangeName),
     /// The move is finished; its statements and backfill are forgotten.

@@ -77,6 +77,11 @@ impl ReadError {
         Self::Damaged { table: table.into(), why: why.into() }
     }
 
+    /// Whether this is a ledger that a takeover would bring forward.
+    pub const fn is_older_format(&self) -> bool {
+        matches!(self, Self::Format { found, known } if *found >= 1 && *found < *known)
+    }
+
     /// Whether the same read may succeed later with nobody's help.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Standby)

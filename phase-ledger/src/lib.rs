@@ -33,12 +33,15 @@ mod transition;
 mod turn;
 mod url;
 
-pub use entry::{BackfillProgress, Generation, LedgerEntry, LedgerState, Reading, Record, ServerIdentity};
+pub use entry::{
+    BackfillProgress, BackfillRange, Generation, LedgerEntry, LedgerState, Reading, Record, ServerIdentity,
+};
 pub use error::{ReadError, WriteError};
 pub use open::{open_reader, open_session};
 pub use reader::LedgerReader;
-pub use session::{Cell, HEARTBEAT, Row, Session, Statement, Transaction};
+pub use session::{Batch, Batched, Cell, HEARTBEAT, Row, Session, Statement, Transaction};
 pub use url::{BadDatabaseUrl, DatabaseUrl, LedgerEngine};
 
-/// The format this build reads and writes. A ledger of any other format is refused, in both directions.
-pub const FORMAT: u32 = 1;
+/// The format this build reads and writes. A ledger of any other format is refused, in both directions; only a takeover
+/// brings an older one forward.
+pub const FORMAT: u32 = 2;

@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use schema_phases::ChangeName;
 
 use crate::{
-    Generation, LedgerReader, LedgerState, ReadError, Reading, Record, Row, ServerIdentity, Session, Statement,
-    Transaction, WriteError,
+    BackfillRange, Batch, Batched, Generation, LedgerReader, LedgerState, ReadError, Reading, Record, Row,
+    ServerIdentity, Session, Statement, Transaction, WriteError,
     statement::{no_control, only_one},
-    transition::{Event, apply_all},
+    transition::{Applied, Event, apply_all},
 };
 
 /// A database with a ledger, in memory. Clones share it.
@@ -71,6 +71,7 @@ struct Inner {
     standby: bool,
     pooled: bool,
     ledger: Option<LedgerState>,
+    ranges: BTreeMap<ChangeName, Vec<BackfillRange>>,
     artefacts: Vec<String>,
     history: Vec<Remembered>,
     work: Vec<Statement>,
@@ -106,6 +107,7 @@ impl Memory {
                 standby: false,
                 pooled: false,
                 ledger: None,
+                ranges: BTreeMap::new(),
                 artefacts: Vec::new(),
                 history: Vec::new(),
                 work: Vec::new(),
@@ -145,6 +147,11 @@ impl Memory {
     /// The ledger that is there.
     pub fn ledger(&self) -> Option<LedgerState> {
         self.lock().ledger.clone()
+    }
+
+    /// The ranges of a change's backfill.
+    pub fn ranges(&self, change: &ChangeName) -> Vec<BackfillRange> {
+        self.lock().ranges.get(change).cloned().unwrap_or_default()
     }
 
     /// Gives the ledger another format version.
@@ -265,9 +272,13 @@ impl Inner {
     fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
         let mut state = match self.read(false)? {
             Reading::Ledger(state) => state,
-            Reading::NotBegun => {
-                LedgerState { generation: Generation(0), server: self.server.clone(), plan: None, changes: Vec::new() }
-            }
+            Reading::NotBegun => LedgerState {
+                generation: Generation(0),
+                server: self.server.clone(),
+                plan: None,
+                paused: None,
+                changes: Vec::new(),
+            },
         };
         state.generation = Generation(state.generation.0.saturating_add(1));
         state.server = self.server.clone();
@@ -291,12 +302,44 @@ impl Inner {
                 return Err(WriteError::LockNotAvailable { table: table.clone(), blocker: Some(holder.clone()) });
             }
         }
-        let (after, events) = apply_all(&state, &transaction.records)?;
+        let applied = apply_all(&state, &transaction.records)?;
         let touched = transaction.work.iter().map(|work| self.run(work)).collect::<Result<Vec<u64>, WriteError>>()?;
         self.work.extend(transaction.work.iter().cloned());
+        let Applied { after, events, ranges } = applied;
+        self.ranges.extend(ranges);
+        let filling = |name: &ChangeName| after.change(name).is_some_and(|entry| entry.backfill.is_some());
+        self.ranges.retain(|name, _| filling(name));
         self.ledger = Some(after);
         self.remember(mine, events);
         Ok(touched)
+    }
+
+    fn batch(&mut self, mine: Generation, batch: &Batch) -> Result<Batched, WriteError> {
+        self.fenced(mine)?;
+        let conflict = || WriteError::Conflict { change: batch.change.clone() };
+        let is_it = |range: &&mut BackfillRange| range.part == batch.part;
+        self.ranges.get_mut(&batch.change).and_then(|all| all.iter_mut().find(is_it)).ok_or_else(conflict)?;
+        let refused = |cause| WriteError::Refused { statement: String::new(), cause: Box::new(cause) };
+        let rows = batch.next.as_ref().map(|next| (self.on_query)(next)).transpose().map_err(refused)?;
+        let touched = self.run(&batch.work)?;
+        self.work.push(batch.work.clone());
+        if let Some(range) = self.ranges.get_mut(&batch.change).and_then(|all| all.iter_mut().find(is_it)) {
+            range.cursor.clone_from(&batch.cursor);
+            range.rows_done = batch.rows_done;
+        }
+        Ok(Batched { touched, next: rows.and_then(|rows| rows.into_iter().next()) })
+    }
+
+    fn pause(&mut self, paused: Option<&str>) -> Result<(), WriteError> {
+        let Reading::Ledger(mut state) = self.read(false)? else {
+            return Err(WriteError::Read(ReadError::damaged("ledger", "it is gone")));
+        };
+        state.paused = paused.map(str::to_owned);
+        let generation = state.generation;
+        self.ledger = Some(state);
+        let word = if paused.is_some() { "pause" } else { "resume" };
+        self.remember(generation, vec![Event { change: None, word, detail: String::new() }]);
+        Ok(())
     }
 
     fn run_alone(&mut self, mine: Generation, statement: &Statement) -> Result<(), WriteError> {
@@ -412,6 +455,21 @@ impl Session for MemorySession {
         self.write(|inner| inner.commit(generation, transaction)).await
     }
 
+    async fn ranges(&mut self, change: &ChangeName) -> Result<Vec<BackfillRange>, ReadError> {
+        if self.broken() {
+            return Err(ReadError::Unreachable { cause: Self::lost() });
+        }
+        Ok(self.memory.ranges(change))
+    }
+
+    async fn batch(&mut self, generation: Generation, batch: &Batch) -> Result<Batched, WriteError> {
+        self.write(|inner| inner.batch(generation, batch)).await
+    }
+
+    async fn pause(&mut self, paused: Option<&str>) -> Result<(), WriteError> {
+        self.write(|inner| inner.pause(paused)).await
+    }
+
     async fn run_alone(
         &mut self,
         generation: Generation,
@@ -442,5 +500,5 @@ impl Session for MemorySession {
 /// # Errors
 /// [`WriteError::Conflict`].
 pub fn after(state: &LedgerState, records: &[Record]) -> Result<LedgerState, WriteError> {
-    apply_all(state, records).map(|(after, _)| after)
+    apply_all(state, records).map(|applied| applied.after)
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Generation, ReadError, Reading, Record, WriteError};
+use schema_phases::ChangeName;
+
+use crate::{BackfillRange, Generation, ReadError, Reading, Record, WriteError};
 
 /// A value bound to a statement, or found in a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +60,35 @@ pub struct Transaction {
     pub records: Vec<Record>,
 }
 
+/// One batch of a backfill: the rows between two keys of one range, and the range's cursor behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The change.
+    pub change: ChangeName,
+    /// The range, by its place.
+    pub part: u32,
+    /// Its cursor after the batch.
+    pub cursor: Vec<Cell>,
+    /// All the rows of the range looked at, with those of this batch.
+    pub rows_done: u64,
+    /// The UPDATE.
+    pub work: Statement,
+    /// Asked in the same transaction, before the work: where the batch after this one ends. Its text and the types of
+    /// its values stay the same from batch to batch, as do those of the work.
+    pub next: Option<Statement>,
+    /// How long the work may wait for a row that somebody writes.
+    pub lock_timeout: Duration,
+}
+
+/// What a batch did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batched {
+    /// The rows it wrote.
+    pub touched: u64,
+    /// The first row of [`Batch::next`].
+    pub next: Option<Row>,
+}
+
 /// How often an idle session must give a sign of life: [`Session::heartbeat`].
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -92,6 +123,33 @@ pub trait Session: Send {
     /// [`WriteError`]; nothing of the transaction has happened then, save that a lost connection during the commit
     /// itself leaves that open: read the ledger again.
     async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError>;
+
+    /// The ranges of the backfill in hand, by their place; none when there is no backfill.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    async fn ranges(&mut self, change: &ChangeName) -> Result<Vec<BackfillRange>, ReadError>;
+
+    /// Runs one batch in a fenced transaction. Its fence is the row of its range, which carries the generation too and
+    /// which a takeover raises with it: so batches of several connections of the same runner hold up neither each other
+    /// nor the ledger. It needs no lock of its own, so that any session of the runner may do it.
+    ///
+    /// It may be acknowledged before it is on disk: what a crash of the server takes away is its rows and its cursor
+    /// together, and every other write of a session is on disk with all that came before it.
+    ///
+    /// When the call is given up half-way, drop the session too.
+    ///
+    /// # Errors
+    /// [`WriteError`]; [`WriteError::Conflict`] when there is no such range. What is left open is as with
+    /// [`Session::commit`].
+    async fn batch(&mut self, generation: Generation, batch: &Batch) -> Result<Batched, WriteError>;
+
+    /// Pauses the backfills of this database by hand, with who did it and why, or lets them go on. The one write that
+    /// is not the runner's: it needs neither lock nor generation, and whoever runs sees it before its next batch.
+    ///
+    /// # Errors
+    /// [`WriteError`]; without a ledger [`ReadError::Damaged`].
+    async fn pause(&mut self, paused: Option<&str>) -> Result<(), WriteError>;
 
     /// Runs one statement that cannot be in a transaction, on the connection that holds the lock, after checking the
     /// generation. An index built CONCURRENTLY is not bound by `lock_timeout` but waits for up to ten minutes: what it

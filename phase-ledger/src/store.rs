@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use schema_phases::Span;
 
 use crate::{
-    Cell, Generation, LedgerEntry, LedgerState, WriteError, cells, decode::conversion_word, transition::Event,
+    BackfillRange, Batch, Cell, Generation, LedgerEntry, LedgerState, WriteError, cells,
+    decode::conversion_word,
+    transition::{Applied, Event},
 };
 
 /// The fixed statements of an engine.
@@ -17,6 +19,8 @@ pub(crate) struct Sentences {
     pub(crate) clear_done: &'static str,
     pub(crate) put_backfill: &'static str,
     pub(crate) clear_backfill: &'static str,
+    pub(crate) add_range: &'static str,
+    pub(crate) clear_ranges: &'static str,
     pub(crate) add_history: &'static str,
 }
 
@@ -33,10 +37,10 @@ pub(crate) async fn store(
     scribe: &mut impl Scribe,
     generation: Generation,
     before: &LedgerState,
-    after: &LedgerState,
-    events: Vec<Event>,
+    applied: Applied,
 ) -> Result<(), WriteError> {
     let sql = scribe.sentences();
+    let Applied { after, events, ranges } = applied;
     if let Some(plan) = after.plan.as_ref().filter(|plan| before.plan.as_ref() != Some(*plan)) {
         scribe.write(sql.set_plan, vec![text(plan.as_str())]).await?;
     }
@@ -44,15 +48,36 @@ pub(crate) async fn store(
         let name = text(gone.profile.name.as_str());
         scribe.write(sql.clear_done, vec![name.clone()]).await?;
         scribe.write(sql.clear_backfill, vec![name.clone()]).await?;
+        scribe.write(sql.clear_ranges, vec![name.clone()]).await?;
         scribe.write(sql.delete_change, vec![name]).await?;
     }
     for entry in &after.changes {
         store_entry(scribe, before.change(&entry.profile.name), entry).await?;
     }
+    for (change, ranges) in ranges {
+        let name = text(change.as_str());
+        scribe.write(sql.clear_ranges, vec![name.clone()]).await?;
+        for range in ranges {
+            scribe.write(sql.add_range, range_row(&name, generation, &range)).await?;
+        }
+    }
     for event in events {
         scribe.write(sql.add_history, history(generation, event)).await?;
     }
     Ok(())
+}
+
+/// The columns of `add_range.sql`.
+fn range_row(name: &Cell, generation: Generation, range: &BackfillRange) -> Vec<Cell> {
+    let BackfillRange { part, cursor, end, rows_done } = range;
+    vec![
+        name.clone(),
+        Cell::Int(i64::from(*part)),
+        count(generation.0),
+        text(&cells::encode(cursor)),
+        text(&cells::encode(end)),
+        count(*rows_done),
+    ]
 }
 
 async fn store_entry(
@@ -79,15 +104,18 @@ async fn store_entry(
         Some(progress) if known != Some(progress) => {
             let row = vec![
                 name,
-                text(&cells::encode(&progress.cursor)),
-                text(&cells::encode(&progress.end)),
+                Cell::Int(i64::from(progress.step)),
                 count(progress.rows_done),
                 count(progress.rows_total),
                 count(progress.rows_per_second),
+                progress.held.as_deref().map_or(Cell::Null, text),
             ];
             scribe.write(sql.put_backfill, row).await
         }
-        None if known.is_some() => scribe.write(sql.clear_backfill, vec![name]).await,
+        None if known.is_some() => {
+            scribe.write(sql.clear_ranges, vec![name.clone()]).await?;
+            scribe.write(sql.clear_backfill, vec![name]).await
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -117,7 +145,8 @@ fn change_row(entry: &LedgerEntry) -> Vec<Cell> {
     ]
 }
 
-fn history(generation: Generation, event: Event) -> Vec<Cell> {
+/// The columns of `add_history.sql`.
+pub(crate) fn history(generation: Generation, event: Event) -> Vec<Cell> {
     let change = event.change.map_or(Cell::Null, |name| text(name.as_str()));
     vec![count(generation.0), change, text(event.word), text(&event.detail)]
 }
@@ -126,6 +155,29 @@ fn history(generation: Generation, event: Event) -> Vec<Cell> {
 pub(crate) fn takeover_line(generation: Generation, runner: &str, server: &str) -> Vec<Cell> {
     let detail = format!("by {runner} on server {server}");
     history(generation, Event { change: None, word: "take-over", detail })
+}
+
+/// What a pause by hand, or its end, leaves there.
+pub(crate) fn pause_line(generation: Generation, paused: Option<&str>) -> Vec<Cell> {
+    let word = if paused.is_some() { "pause" } else { "resume" };
+    history(generation, Event { change: None, word, detail: paused.unwrap_or_default().to_owned() })
+}
+
+/// What bringing an older ledger forward leaves there.
+pub(crate) fn upgrade_line(generation: Generation, from: u32) -> Vec<Cell> {
+    let detail = format!("from format {from} to {}", crate::FORMAT);
+    history(generation, Event { change: None, word: "upgrade", detail })
+}
+
+/// The values of `advance.sql`.
+pub(crate) fn advance(generation: Generation, batch: &Batch) -> Vec<Cell> {
+    vec![
+        text(batch.change.as_str()),
+        Cell::Int(i64::from(batch.part)),
+        count(generation.0),
+        text(&cells::encode(&batch.cursor)),
+        count(batch.rows_done),
+    ]
 }
 
 fn text(value: &str) -> Cell {

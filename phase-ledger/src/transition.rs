@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use schema_phases::{ChangeName, Move, SchemaPhase, Span};
 
-use crate::{LedgerEntry, LedgerState, Record, WriteError};
+use crate::{BackfillRange, LedgerEntry, LedgerState, Record, WriteError};
 
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +23,30 @@ impl Event {
     }
 }
 
+/// What records make of a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) after: LedgerState,
+    pub(crate) events: Vec<Event>,
+    /// Ranges that take the place of whatever ranges the change has.
+    pub(crate) ranges: Vec<(ChangeName, Vec<BackfillRange>)>,
+}
+
 /// Applies all records in order, or none.
-pub(crate) fn apply_all(state: &LedgerState, records: &[Record]) -> Result<(LedgerState, Vec<Event>), WriteError> {
+pub(crate) fn apply_all(state: &LedgerState, records: &[Record]) -> Result<Applied, WriteError> {
     let mut after = state.clone();
     let mut events = Vec::new();
+    let mut ranges = Vec::new();
     for record in records {
         events.extend(apply(&mut after, record)?);
+        if let Record::Ranges(name, all) = record {
+            ranges.push((name.clone(), all.clone()));
+        }
     }
     after
         .changes
         .sort_by(|a, b| a.profile.order.cmp(&b.profile.order).then_with(|| a.profile.name.cmp(&b.profile.name)));
-    Ok((after, events))
+    Ok(Applied { after, events, ranges })
 }
 
 /// Applies one record. A record that changes nothing is no event.
@@ -89,9 +102,16 @@ fn apply(state: &mut LedgerState, record: &Record) -> Result<Option<Event>, Writ
         Record::Backfill(name, progress) => {
             let entry = entry(state, name)?;
             acting(entry.span, name)?;
-            let detail = format!("{} of {} rows", progress.rows_done, progress.rows_total);
             entry.backfill = Some(progress.clone());
-            Event::of(name, "backfill", detail)
+            // It is written every second or so: a history of that would say nothing.
+            None
+        }
+        Record::Ranges(name, ranges) => {
+            let entry = entry(state, name)?;
+            acting(entry.span, name)?;
+            let conflict = || WriteError::Conflict { change: name.clone() };
+            let rows = entry.backfill.as_ref().ok_or_else(conflict)?.rows_total;
+            Event::of(name, "backfill", format!("{rows} rows in {} ranges", ranges.len()))
         }
         Record::NewShapeLive(name) => {
             let entry = entry(state, name)?;

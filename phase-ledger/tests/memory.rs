@@ -48,7 +48,7 @@ impl Bench for MemoryBench {
             Tamper::Artefact => self.0.add_artefact("trigger zzz_phasegate_items"),
             Tamper::DropLedger => self.0.put(None),
             Tamper::OtherServer => self.0.set_server(ServerIdentity("another".to_owned())),
-            Tamper::Junk(_) | Tamper::Missing(_) | Tamper::Golden => return Ok(Tampered::NotPossible),
+            Tamper::Junk(_) | Tamper::Missing(_) | Tamper::Golden(_) => return Ok(Tampered::NotPossible),
         }
         Ok(Tampered::Done)
     }

@@ -24,7 +24,10 @@ use tokio::sync::Mutex;
 #[path = "sqlite/file.rs"]
 mod file;
 
-const GOLDEN: &str = include_str!("../../tests/golden/ledger/format-1.sqlite.sql");
+const GOLDEN: [&str; 2] = [
+    include_str!("../../tests/golden/ledger/format-1.sqlite.sql"),
+    include_str!("../../tests/golden/ledger/format-2.sqlite.sql"),
+];
 
 struct SqliteBench {
     directory: tempfile::TempDir,
@@ -88,12 +91,12 @@ impl Bench for SqliteBench {
             Tamper::Artefact => {
                 "CREATE TRIGGER zzz_phasegate_items AFTER INSERT ON items BEGIN SELECT 1; END".to_owned()
             }
-            Tamper::DropLedger => ["ledger", "changes", "done", "backfills", "history"]
+            Tamper::DropLedger => ["ledger", "changes", "done", "backfills", "ranges", "history"]
                 .map(|table| format!("DROP TABLE IF EXISTS phasegate_{table};"))
                 .concat(),
             Tamper::OtherServer => return Ok(Tampered::NotPossible),
             Tamper::Missing(table) => format!("DROP TABLE phasegate_{table}"),
-            Tamper::Golden => GOLDEN.to_owned(),
+            Tamper::Golden(format) => GOLDEN[format as usize - 1].to_owned(),
             Tamper::Junk(cell) => format!("UPDATE phasegate_{} SET {} = {}", cell.table, cell.column, cell.literal),
         };
         self.execute(&sql).await;
@@ -120,6 +123,10 @@ impl Bench for SqliteBench {
         let connection = self.held.lock().await.take().unwrap();
         connection.close().await.unwrap();
         Ok(())
+    }
+
+    fn has_several_writers(&self) -> bool {
+        false
     }
 
     fn slow(&self) -> Option<Statement> {

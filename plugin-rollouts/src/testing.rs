@@ -41,7 +41,7 @@ pub(crate) fn entry(name: &str, order: u32, span: Span) -> LedgerEntry {
 }
 
 pub(crate) fn backfill(done: u64, total: u64, rate: u64) -> BackfillProgress {
-    BackfillProgress { cursor: Vec::new(), end: Vec::new(), rows_done: done, rows_total: total, rows_per_second: rate }
+    BackfillProgress { step: 0, rows_done: done, rows_total: total, rows_per_second: rate, held: None }
 }
 
 pub(crate) fn ledger(changes: Vec<LedgerEntry>) -> LedgerState {
@@ -49,6 +49,7 @@ pub(crate) fn ledger(changes: Vec<LedgerEntry>) -> LedgerState {
         generation: Generation(1),
         server: ServerIdentity("memory".to_owned()),
         plan: "a".repeat(64).parse().ok(),
+        paused: None,
         changes,
     }
 }

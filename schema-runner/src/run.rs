@@ -223,10 +223,17 @@ async fn attempt(
     }
     // It may have waited for hours.
     wanted(plan, ports).await?;
+    match session.read().await {
+        Ok(Reading::Ledger(state)) => unedited(plan, &state)?,
+        Ok(Reading::NotBegun) => {}
+        // The takeover brings it forward, and is looked at then.
+        Err(cause) if cause.is_older_format() => {}
+        Err(cause) => return Err(cause.into()),
+    }
+    let generation = session.take_over(&settings.runner).await?;
     if let Reading::Ledger(state) = session.read().await? {
         unedited(plan, &state)?;
     }
-    let generation = session.take_over(&settings.runner).await?;
     ports.report.tell(&Event::TookOver { generation: generation.0 });
     let mut attempt =
         Attempt { plan, ports, settings, stop, session, generation, progressed, violations: BTreeSet::new() };

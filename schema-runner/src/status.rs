@@ -83,11 +83,12 @@ fn happens(entry: &LedgerEntry) -> String {
 /// The ledger as JSON.
 pub fn json(reading: &Reading) -> Value {
     let Reading::Ledger(state) = reading else { return json!({"ledger": null}) };
-    let LedgerState { generation, server, plan, changes } = state;
+    let LedgerState { generation, server, plan, paused, changes } = state;
     json!({"ledger": {
         "generation": generation.0,
         "server": server.0,
         "plan": plan.as_ref().map(schema_phases::PlanDigest::as_str),
+        "paused": paused,
         "changes": changes.iter().map(change_json).collect::<Vec<_>>(),
     }})
 }
@@ -145,17 +146,12 @@ mod tests {
             done: std::collections::BTreeSet::new(),
             backfill,
         };
-        let progress = BackfillProgress {
-            cursor: Vec::new(),
-            end: Vec::new(),
-            rows_done: 63,
-            rows_total: 100,
-            rows_per_second: 10,
-        };
+        let progress = BackfillProgress { step: 0, held: None, rows_done: 63, rows_total: 100, rows_per_second: 10 };
         Reading::Ledger(LedgerState {
             generation: Generation(7),
             server: ServerIdentity("s".into()),
             plan: Some("a".repeat(64).parse().unwrap()),
+            paused: None,
             changes: vec![
                 entry("split-full-name", 1, Span::Acting(step), Some(progress)),
                 entry("add-city", 2, Span::AtRest(SchemaPhase::Pending), None),

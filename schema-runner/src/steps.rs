@@ -53,8 +53,7 @@ impl Attempt<'_> {
                 }
                 Step::Backfill(backfill) => {
                     self.begin_acting(hand).await?;
-                    let earlier = script.iter().take(index as usize).any(|step| matches!(step, Step::Backfill(_)));
-                    let filled = self.fill(hand, backfill, index, earlier).await?;
+                    let filled = self.fill(hand, backfill, index).await?;
                     self.done(hand, index, filled);
                 }
                 Step::Verify(verification) => {

@@ -20,7 +20,8 @@ use tokio::sync::Mutex;
 #[path = "ledger/postgres.rs"]
 mod postgres;
 
-const GOLDEN: &str = include_str!("../golden/ledger/format-1.postgres.sql");
+const GOLDEN: [&str; 2] =
+    [include_str!("../golden/ledger/format-1.postgres.sql"), include_str!("../golden/ledger/format-2.postgres.sql")];
 
 struct PostgresBench {
     database: Database,
@@ -70,7 +71,7 @@ impl Bench for PostgresBench {
             Tamper::DropLedger => "DROP SCHEMA phasegate CASCADE".to_owned(),
             Tamper::OtherServer => "UPDATE phasegate.ledger SET server = '1'".to_owned(),
             Tamper::Missing(table) => format!("DROP TABLE phasegate.{table}"),
-            Tamper::Golden => GOLDEN.to_owned(),
+            Tamper::Golden(format) => GOLDEN[format as usize - 1].to_owned(),
             Tamper::Junk(cell) => {
                 let (table, column) = (cell.table, cell.column);
                 // What a server would refuse there, a restore from elsewhere may bring.

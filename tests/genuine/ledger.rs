@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phase_ledger::{BackfillProgress, Cell, Generation, Record, Session, Transaction, open_session};
+use phase_ledger::{BackfillProgress, Generation, Record, Session, Transaction, open_session};
 use schema_changes::Plan;
 use schema_phases::{ChangeName, Move, SchemaPhase};
 
@@ -42,8 +42,7 @@ impl Ledger {
     /// Begins the next move and leaves it in the middle of its backfill.
     pub(crate) async fn backfill(&mut self, rows_done: u64, rows_total: u64) {
         let (change, step) = (self.change.clone(), self.step());
-        let (cursor, end) = (vec![Cell::Int(1)], vec![Cell::Int(2)]);
-        let progress = BackfillProgress { cursor, end, rows_done, rows_total, rows_per_second: 4_600 };
+        let progress = BackfillProgress { step: 0, rows_done, rows_total, rows_per_second: 4_600, held: None };
         let records = vec![
             Record::Intend(change.clone(), step),
             Record::Act(change.clone(), step),

@@ -34,6 +34,11 @@ pub trait Bench: Send + Sync {
     /// Ends what [`Bench::hold`] began.
     async fn release(&self) -> Result<(), Broken>;
 
+    /// Whether two transactions can write at once, as they cannot in a file.
+    fn has_several_writers(&self) -> bool {
+        true
+    }
+
     /// A statement that takes about a second, if there is one.
     fn slow(&self) -> Option<Statement>;
 }
@@ -52,7 +57,8 @@ pub enum Tamper {
     /// The ledger was written on another server.
     OtherServer,
     /// The dump of a ledger of format 1 is loaded; there was none.
-    Golden,
+    /// The dump of this format stands where the ledger was; there was none.
+    Golden(u32),
     /// One of the ledger's tables is dropped.
     Missing(&'static str),
     /// A cell of every row gets this value, an SQL literal; the column is made wide enough to hold it.

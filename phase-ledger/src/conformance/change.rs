@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use schema_phases::{ChangeProfile, SchemaPhase, Span};
 
 use super::bench::{Bench, Broken, acting, fails, holds, insert, ledger, name, records, register, same, step, work};
-use crate::{BackfillProgress, Cell, Generation, Reading, Record, Statement, Transaction, WriteError, memory};
+use crate::{
+    BackfillProgress, BackfillRange, Cell, Generation, Reading, Record, Statement, Transaction, WriteError, memory,
+};
 
 /// Nothing there is nothing begun, for both sides.
 ///
@@ -49,11 +51,11 @@ pub async fn a_change_goes_all_the_way(bench: &impl Bench) -> Result<(), Broken>
     let up = step(SchemaPhase::Pending, SchemaPhase::Expanded)?;
     let down = step(SchemaPhase::Expanded, SchemaPhase::Pending)?;
     let progress = |rows_done| BackfillProgress {
-        cursor: vec![Cell::Int(5), Cell::Text("it's".to_owned())],
-        end: vec![Cell::Int(9), Cell::Null],
+        step: 2,
         rows_done,
         rows_total: 10,
         rows_per_second: 7,
+        held: (rows_done == 4).then(|| "it's late".to_owned()),
     };
     let plan = "0123456789abcdef".repeat(4).parse().map_err(Broken::new)?;
     let Record::Register { profile, definition } = register()? else { return Err(Broken::new("no declaration")) };
@@ -69,7 +71,7 @@ pub async fn a_change_goes_all_the_way(bench: &impl Bench) -> Result<(), Broken>
         vec![Record::Intend(name()?, up), Record::Act(name()?, up)],
         vec![Record::Done(name()?, 0)],
         vec![Record::Done(name()?, 2), Record::Done(name()?, u32::MAX), Record::Done(name()?, 2)],
-        vec![Record::Backfill(name()?, progress(3))],
+        vec![Record::Backfill(name()?, progress(3)), Record::Ranges(name()?, Vec::new())],
         vec![Record::Backfill(name()?, progress(4)), Record::NewShapeLive(name()?)],
         vec![Record::Settle(name()?, SchemaPhase::Expanded)],
         vec![Record::Intend(name()?, down), Record::Act(name()?, down), Record::Done(name()?, 1)],
@@ -86,7 +88,7 @@ pub async fn a_change_goes_all_the_way(bench: &impl Bench) -> Result<(), Broken>
         same(&format!("the runner after {step:?}"), &ledger(session.read().await?)?, &expected)?;
     }
     let words = "take-over,plan,split register,a-second register,split intend,split withdraw,split intend,split act,\
-                 split done,split done,split done,split backfill,split backfill,split new-shape-live,split settle,\
+                 split done,split done,split done,split backfill,split new-shape-live,split settle,\
                  split intend,split act,split done,split settle,split intend,split act,split settle,split forget";
     let words: Vec<String> = words.split(',').map(|word| format!("1 {word}")).collect();
     same("the history", &bench.history().await?, &words)
@@ -110,14 +112,13 @@ pub async fn strange_values_come_back_as_they_were(bench: &impl Bench) -> Result
         Cell::Bytes((0..=255).collect()),
         Cell::Bytes(Vec::new()),
     ];
-    let progress = BackfillProgress {
-        cursor: all_kinds.clone(),
-        end: all_kinds,
-        rows_done: 0,
-        rows_total: i64::MAX.unsigned_abs(),
-        rows_per_second: 0,
-    };
-    session.commit(generation, &records(vec![Record::Backfill(name()?, progress.clone())])).await?;
+    let rows_total = i64::MAX.unsigned_abs();
+    let held = Some("a\u{1f600} '\"\\ \n $1 ?1 %s".to_owned());
+    let progress = BackfillProgress { step: u32::MAX, rows_done: 0, rows_total, rows_per_second: 0, held };
+    let range = BackfillRange { part: u32::MAX, cursor: all_kinds.clone(), end: all_kinds, rows_done: rows_total };
+    let all = vec![Record::Backfill(name()?, progress.clone()), Record::Ranges(name()?, vec![range.clone()])];
+    session.commit(generation, &records(all)).await?;
+    same("the ranges", &session.ranges(&name()?).await?, &vec![range])?;
     let state = ledger(bench.reader().read().await?)?;
     let entry = state.change(&name()?).ok_or_else(|| Broken::new("the change is gone"))?;
     same("the backfill", &entry.backfill, &Some(progress))?;

@@ -11,6 +11,7 @@ pub async fn another_format_is_refused_in_both_directions(bench: &impl Bench) ->
     let (mut session, generation) = acting(bench).await?;
     let reader = bench.reader();
     reader.read().await?;
+    super::backfill::begin(session.as_mut(), generation).await?;
     let newer = FORMAT + 1;
     for (tamper, format) in [
         (Tamper::Format(0), 0),
@@ -28,6 +29,9 @@ pub async fn another_format_is_refused_in_both_directions(bench: &impl Bench) ->
         fails(&what, session.take_over("a test").await, refused)?;
         fails(&what, session.commit(generation, &work([insert(1)])).await, refused)?;
         fails(&what, session.run_alone(generation, &insert(1), std::time::Duration::ZERO).await, refused)?;
+        fails(&what, session.pause(Some("a test")).await, refused)?;
+        let batch = super::backfill::batch(0, vec![crate::Cell::Int(5)], 5, insert(1))?;
+        fails(&what, session.batch(generation, &batch).await, refused)?;
     }
     same("the rows", &bench.items().await?, &0)
 }
@@ -82,8 +86,7 @@ pub async fn a_damaged_ledger_names_the_table(bench: &impl Bench) -> Result<(), 
     let (mut session, generation) = acting(bench).await?;
     let state = ledger(bench.reader().read().await?)?;
     let name = super::bench::name()?;
-    let progress =
-        BackfillProgress { cursor: Vec::new(), end: Vec::new(), rows_done: 1, rows_total: 2, rows_per_second: 3 };
+    let progress = BackfillProgress { step: 4, rows_done: 1, rows_total: 2, rows_per_second: 3, held: None };
     let fill = vec![Record::Backfill(name.clone(), progress), Record::Done(name, 4)];
     session.commit(generation, &records(fill)).await?;
     let junk = [
@@ -99,8 +102,8 @@ pub async fn a_damaged_ledger_names_the_table(bench: &impl Bench) -> Result<(), 
         ("changes", "name", "'Not A Name'"),
         ("done", "step", "-1"),
         ("done", "step", "9223372036854775807"),
-        ("backfills", "cursor", "'here'"),
-        ("backfills", "finish", "'v1 t:%zz'"),
+        ("backfills", "step", "'here'"),
+        ("backfills", "step", "4294967296"),
         ("backfills", "rows_done", "-1"),
         ("backfills", "rows_total", "-9223372036854775808"),
         ("ledger", "generation", "-1"),
@@ -136,8 +139,7 @@ async fn restore(bench: &impl Bench, session: &mut dyn Session, state: &crate::L
     let mut all = vec![super::bench::register()?];
     let name = super::bench::name()?;
     let up = super::bench::step(schema_phases::SchemaPhase::Pending, schema_phases::SchemaPhase::Expanded)?;
-    let progress =
-        BackfillProgress { cursor: Vec::new(), end: Vec::new(), rows_done: 1, rows_total: 2, rows_per_second: 3 };
+    let progress = BackfillProgress { step: 4, rows_done: 1, rows_total: 2, rows_per_second: 3, held: None };
     all.extend([
         Record::Intend(name.clone(), up),
         Record::Act(name.clone(), up),

@@ -4,12 +4,13 @@ use super::*;
 
 fn row() -> TextRow {
     [
-        "1",
+        "2",
         "false",
         "s1",
         "7",
         "s1",
         "",
+        "anna",
         "split",
         "2",
         "v1 t:customers",
@@ -22,11 +23,11 @@ fn row() -> TextRow {
         "true",
         "false",
         "0,3",
-        "v1 i:5",
-        "v1 i:9",
+        "2",
         "5",
         "9",
         "0",
+        "night",
     ]
     .map(|text| (!text.is_empty()).then(|| text.to_owned()))
 }
@@ -45,7 +46,8 @@ fn a_whole_row_is_a_change() {
     assert_eq!(entry.span, Span::Acting(Move::new(SchemaPhase::Synced, SchemaPhase::Migrated).unwrap()));
     assert_eq!(entry.done.iter().copied().collect::<Vec<_>>(), [0, 3]);
     let backfill = entry.backfill.as_ref().unwrap();
-    assert_eq!((&backfill.cursor, &backfill.end), (&vec![Cell::Int(5)], &vec![Cell::Int(9)]));
+    assert_eq!((backfill.step, backfill.rows_done, backfill.rows_total), (2, 5, 9));
+    assert_eq!((backfill.held.as_deref(), state.paused.as_deref()), (Some("night"), Some("anna")));
 }
 
 #[test]
@@ -58,25 +60,26 @@ fn a_value_that_cannot_be_there_names_its_table() {
         (3, Some("18446744073709551616"), "ledger"),
         (4, None, "ledger"),
         (5, Some("no digest"), "ledger"),
-        (6, Some("No Name"), "changes"),
-        (7, Some("4294967296"), "changes"),
-        (7, Some("1.0"), "changes"),
-        (8, Some("customers"), "changes"),
-        (8, Some("v1 i:1"), "changes"),
-        (9, Some("contracted..pending"), "changes"),
-        (10, Some("somewhere"), "changes"),
-        (11, Some("maybe"), "changes"),
-        (12, None, "changes"),
-        (13, Some("gone"), "changes"),
+        (7, Some("No Name"), "changes"),
+        (8, Some("4294967296"), "changes"),
+        (8, Some("1.0"), "changes"),
+        (9, Some("customers"), "changes"),
+        (9, Some("v1 i:1"), "changes"),
+        (10, Some("contracted..pending"), "changes"),
+        (11, Some("somewhere"), "changes"),
+        (12, Some("maybe"), "changes"),
         (13, None, "changes"),
-        (14, Some("pending"), "changes"),
-        (14, None, "changes"), // acting, and moves nowhere
-        (15, Some("yes"), "changes"),
-        (16, None, "changes"),
-        (17, Some("1,x"), "done"),
-        (17, Some("-1"), "done"),
-        (18, Some("here"), "backfills"),
-        (19, None, "backfills"),
+        (14, Some("gone"), "changes"),
+        (14, None, "changes"),
+        (15, Some("pending"), "changes"),
+        (15, None, "changes"), // acting, and moves nowhere
+        (16, Some("yes"), "changes"),
+        (17, None, "changes"),
+        (18, Some("1,x"), "done"),
+        (18, Some("-1"), "done"),
+        (19, Some("here"), "backfills"),
+        (19, Some("-1"), "backfills"),
+        (20, None, "backfills"),
         (20, Some("-5"), "backfills"),
         (21, Some("1e30"), "backfills"),
         (22, None, "backfills"),
@@ -95,16 +98,33 @@ fn a_value_that_cannot_be_there_names_its_table() {
 #[test]
 fn a_standby_another_format_and_another_server_are_told_apart_in_this_order() {
     let mut all_wrong = row();
-    all_wrong[0] = Some("2".to_owned());
+    all_wrong[0] = Some("3".to_owned());
     all_wrong[1] = Some("true".to_owned());
     all_wrong[2] = Some("s2".to_owned());
     all_wrong[3] = Some("junk".to_owned());
     let read = |row: &TextRow, whose| reading(vec![row.clone()], whose, "p.");
     assert!(matches!(read(&all_wrong, Whose::Runner), Err(ReadError::Standby)));
     all_wrong[1] = Some("false".to_owned());
-    assert!(matches!(read(&all_wrong, Whose::Runner), Err(ReadError::Format { found: 2, known: 1 })));
-    all_wrong[0] = Some("1".to_owned());
+    assert!(matches!(read(&all_wrong, Whose::Runner), Err(ReadError::Format { found: 3, known: 2 })));
+    all_wrong[0] = Some("2".to_owned());
     assert!(matches!(read(&all_wrong, Whose::Gate), Err(ReadError::OtherServer { .. })));
     all_wrong[3] = Some("1".to_owned());
     assert!(matches!(read(&all_wrong, Whose::Runner), Ok(Reading::Ledger(_))), "a runner takes it over");
+}
+
+#[test]
+fn a_damaged_range_names_its_table() {
+    let row = |at: usize, value: Option<&str>| {
+        let mut row = ["1", "v1 i:5", "v1 i:9", "5"].map(|text| Some(text.to_owned()));
+        row[at] = value.map(str::to_owned);
+        ranges(vec![row], "p.")
+    };
+    let whole = row(0, Some("1")).unwrap();
+    let expected = BackfillRange { part: 1, cursor: vec![Cell::Int(5)], end: vec![Cell::Int(9)], rows_done: 5 };
+    assert_eq!(whole, [expected]);
+    for (at, value) in [(0, None), (0, Some("-1")), (1, None), (1, Some("here")), (2, Some("v1 t:%zz")), (3, Some("x"))]
+    {
+        let found = row(at, value);
+        assert!(matches!(&found, Err(ReadError::Damaged { table, .. }) if table == "p.ranges"), "{at} {found:?}");
+    }
 }

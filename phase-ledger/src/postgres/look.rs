@@ -5,10 +5,12 @@ use sqlx::{
     postgres::{PgConnection, PgRow},
 };
 
+use schema_phases::ChangeName;
+
 use crate::{
-    FORMAT, ReadError, Reading,
-    decode::{COLUMNS, TextRow, Whose, reading},
-    postgres::{PREFIX, fault},
+    BackfillRange, Cell, FORMAT, ReadError, Reading,
+    decode::{self, COLUMNS, RangeRow, TextRow, Whose, reading},
+    postgres::{PREFIX, fault, values},
 };
 
 /// Bounds on the server's side; in one message with the read they make one implicit transaction, which they end with.
@@ -42,6 +44,24 @@ pub(super) async fn read(connection: &mut PgConnection, whose: Whose) -> Result<
     }
     let why = last.map_or_else(String::new, |cause| cause.to_string());
     Err(ReadError::damaged("phasegate.ledger", why))
+}
+
+/// The ranges of a change's backfill.
+pub(super) async fn ranges(
+    connection: &mut PgConnection,
+    change: &ChangeName,
+) -> Result<Vec<BackfillRange>, ReadError> {
+    let sql = include_str!("../sql/postgres/ranges.sql");
+    let rows = values::fixed(sql, vec![Cell::Text(change.to_string())]).fetch_all(connection).await;
+    let rows = rows.map_err(|cause| match fault::fault(&cause) {
+        fault::Fault::Refused => ReadError::damaged(format!("{PREFIX}ranges"), cause.to_string()),
+        fault::Fault::Gone | fault::Fault::Lock | fault::Fault::Passing => fault::unreachable(cause),
+    })?;
+    let text = |row: &PgRow| -> Result<RangeRow, sqlx::Error> {
+        Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?])
+    };
+    let rows = rows.iter().map(text).collect::<Result<_, _>>().map_err(fault::unreachable)?;
+    decode::ranges(rows, PREFIX)
 }
 
 enum Found {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use schema_phases::ChangeName;
 use sqlx::{
     Row as _,
     postgres::{PgConnection, PgRow},
@@ -10,14 +11,15 @@ use sqlx::{
 use tokio::time::timeout;
 
 use crate::{
-    Cell, DatabaseUrl, Generation, ReadError, Reading, Row, Session, Statement, Transaction, WriteError,
+    BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, ReadError, Reading, Row, Session, Statement,
+    Transaction, WriteError,
     decode::Whose,
     postgres::{
         connect, fault, look, values,
         work::{LEDGER, SENTENCES, Work, fence_columns, milliseconds},
     },
     statement,
-    store::{Scribe as _, store, takeover_line},
+    store::{Scribe as _, pause_line, store, takeover_line},
     url::Target,
 };
 
@@ -90,13 +92,16 @@ impl PostgresSession {
     }
 
     async fn begin(&mut self, wait: Duration) -> Result<Work<'_>, WriteError> {
+        self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", wait).await
+    }
+
+    async fn begin_with(&mut self, begin: &str, wait: Duration) -> Result<Work<'_>, WriteError> {
         self.idle().await?;
         self.open = true;
         let connection = self.connection.as_mut();
         let connection = connection.ok_or_else(|| WriteError::Transient { cause: "the connection is gone".into() })?;
         let mut work = Work::new(connection, &self.mark);
-        work.plain("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned(), None).await?;
-        work.lock_timeout(wait).await?;
+        work.plain(format!("{begin};\nSET LOCAL lock_timeout = {}", milliseconds(wait)), None).await?;
         Ok(work)
     }
 
@@ -151,12 +156,49 @@ impl PostgresSession {
         for statement in &transaction.work {
             touched.push(work.run(statement).await?);
         }
-        if let Some((before, after, events)) = states {
-            store(&mut work, mine, &before, &after, events).await?;
+        if let Some((before, applied)) = states {
+            store(&mut work, mine, &before, applied).await?;
         }
         work.plain("COMMIT".to_owned(), None).await?;
         self.open = false;
         Ok(touched)
+    }
+
+    async fn batch_inner(&mut self, mine: Generation, batch: &Batch) -> Result<Batched, WriteError> {
+        // The wait for the range's own row is bounded like the one for a row of the table: nobody but a dead runner
+        // holds it.
+        let mut work = self.begin_with(include_str!("../sql/postgres/begin_batch.sql"), batch.lock_timeout).await?;
+        work.advance(mine, batch).await?;
+        let batched = work.fill(batch).await?;
+        work.plain("COMMIT".to_owned(), None).await?;
+        self.open = false;
+        Ok(batched)
+    }
+
+    async fn pause_inner(&mut self, paused: Option<&str>) -> Result<(), WriteError> {
+        let mark = self.mark.clone();
+        let mut work = self.begin(FENCE).await?;
+        let row = work.fence().await?;
+        let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
+        let generation = Generation(generation.unwrap_or_default());
+        fault::fence(row, generation, &mark)?;
+        let text = paused.map_or(Cell::Null, |paused| Cell::Text(paused.to_owned()));
+        work.write(include_str!("../sql/postgres/pause.sql"), vec![text]).await?;
+        work.write(SENTENCES.add_history, pause_line(generation, paused)).await?;
+        work.plain("COMMIT".to_owned(), None).await?;
+        self.open = false;
+        Ok(())
+    }
+
+    /// A batch that found no row to lock: somebody took over, or there is no such range.
+    async fn no_range(&mut self, mine: Generation, batch: &Batch) -> WriteError {
+        match self.read().await {
+            Ok(Reading::Ledger(state)) if state.generation == mine => {
+                WriteError::Conflict { change: batch.change.clone() }
+            }
+            Ok(_) => WriteError::Fenced { mine },
+            Err(cause) => WriteError::Read(cause),
+        }
     }
 
     async fn take_over_inner(&mut self, runner: &str, begun: bool) -> Result<Generation, WriteError> {
@@ -165,7 +207,11 @@ impl PostgresSession {
             work.install().await?;
         }
         // The fence once more, now under lock, for its format; the generation is whatever it is.
-        let row = work.fence().await?;
+        let mut row = work.fence().await?;
+        work.bring_forward(row.as_ref()).await?;
+        if begun {
+            row = work.fence().await?;
+        }
         let (generation, server) = work.raise(row, runner).await?;
         let line = takeover_line(generation, runner, &server);
         work.write(SENTENCES.add_history, line).await?;
@@ -228,9 +274,11 @@ impl Session for PostgresSession {
     }
 
     async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
-        let begun = match self.read().await? {
-            Reading::Ledger(_) => true,
-            Reading::NotBegun => false,
+        let begun = match self.read().await {
+            Ok(Reading::Ledger(_)) => true,
+            Ok(Reading::NotBegun) => false,
+            Err(cause) if cause.is_older_format() => true,
+            Err(cause) => return Err(cause.into()),
         };
         match self.take_over_inner(runner, begun).await {
             Err(error) => Err(self.failed(error, None).await),
@@ -241,6 +289,30 @@ impl Session for PostgresSession {
     async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
         match self.commit_inner(generation, transaction).await {
             Err(error) => Err(self.failed(error, Some(transaction)).await),
+            done => done,
+        }
+    }
+
+    async fn ranges(&mut self, change: &ChangeName) -> Result<Vec<BackfillRange>, ReadError> {
+        let gone = |_| ReadError::Unreachable { cause: "the connection is gone".into() };
+        let connection = self.idle().await.map_err(gone)?;
+        let answer = timeout(ANSWER, look::ranges(connection, change)).await;
+        answer.unwrap_or_else(|_| Err(ReadError::Unreachable { cause: "no answer within 10 s".into() }))
+    }
+
+    async fn batch(&mut self, generation: Generation, batch: &Batch) -> Result<Batched, WriteError> {
+        match self.batch_inner(generation, batch).await {
+            Err(error) => match self.failed(error, None).await {
+                WriteError::Fenced { mine } => Err(self.no_range(mine, batch).await),
+                error => Err(error),
+            },
+            done => done,
+        }
+    }
+
+    async fn pause(&mut self, paused: Option<&str>) -> Result<(), WriteError> {
+        match self.pause_inner(paused).await {
+            Err(error) => Err(self.failed(error, None).await),
             done => done,
         }
     }

@@ -30,7 +30,12 @@ impl Encode<'_, Postgres> for Untyped {
 /// A statement of the caller. Never kept prepared: the driver finds prepared statements by their text alone, and the
 /// same text with values of other types would send them in the wrong binary form.
 pub(super) fn query(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone())).persistent(false);
+    repeated(statement).persistent(false)
+}
+
+/// A statement that the caller repeats with values of the same types.
+pub(super) fn repeated(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
     for cell in &statement.binds {
         query = match cell.clone() {
             Cell::Null => query.bind(Untyped),

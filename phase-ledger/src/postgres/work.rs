@@ -9,12 +9,12 @@ use sqlx::{
 };
 
 use crate::{
-    Cell, Generation, LedgerState, ReadError, Reading, Record, Statement, Transaction, WriteError,
+    Batch, Batched, Cell, Generation, LedgerState, ReadError, Reading, Record, Row, Statement, Transaction, WriteError,
     decode::Whose,
     postgres::{fault, look, values},
     statement,
-    store::{Scribe, Sentences},
-    transition::{Event, apply_all},
+    store::{Scribe, Sentences, advance, count, upgrade_line},
+    transition::{Applied, apply_all},
 };
 
 pub(super) const SENTENCES: Sentences = Sentences {
@@ -25,6 +25,8 @@ pub(super) const SENTENCES: Sentences = Sentences {
     clear_done: include_str!("../sql/postgres/clear_done.sql"),
     put_backfill: include_str!("../sql/postgres/put_backfill.sql"),
     clear_backfill: include_str!("../sql/postgres/clear_backfill.sql"),
+    add_range: include_str!("../sql/postgres/add_range.sql"),
+    clear_ranges: include_str!("../sql/postgres/clear_ranges.sql"),
     add_history: include_str!("../sql/postgres/add_history.sql"),
 };
 
@@ -74,8 +76,8 @@ impl<'a> Work<'a> {
     pub(super) async fn states(&mut self, records: &[Record]) -> Result<States, WriteError> {
         match look::read(self.connection, Whose::Runner).await? {
             Reading::Ledger(before) => {
-                let (after, events) = apply_all(&before, records)?;
-                Ok((before, after, events))
+                let applied = apply_all(&before, records)?;
+                Ok((before, applied))
             }
             Reading::NotBegun => Err(WriteError::Read(ReadError::damaged(LEDGER, "it is gone"))),
         }
@@ -116,6 +118,46 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Brings a ledger of an older format forward. `row` is its fence, under lock.
+    pub(super) async fn bring_forward(&mut self, row: Option<&FenceRow>) -> Result<(), WriteError> {
+        let text = |text: Option<&String>| text.and_then(|text| text.parse::<u64>().ok());
+        let Some((format, generation, _)) = row else { return Ok(()) };
+        if text(format.as_ref()) == Some(1) {
+            self.plain(include_str!("../sql/postgres/upgrade_1.sql").to_owned(), Some(LEDGER)).await?;
+            let line = upgrade_line(Generation(text(generation.as_ref()).unwrap_or_default()), 1);
+            self.write(SENTENCES.add_history, line).await?;
+        }
+        Ok(())
+    }
+
+    /// The fence of a batch and its cursor, in one.
+    pub(super) async fn advance(&mut self, mine: Generation, batch: &Batch) -> Result<(), WriteError> {
+        let sql = include_str!("../sql/postgres/advance.sql");
+        let row = values::fixed(sql, advance(mine, batch)).fetch_optional(&mut *self.connection).await;
+        let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
+        // Fenced off, or no such range: a look from outside of the transaction tells.
+        let row = row.ok_or(WriteError::Fenced { mine })?;
+        fault::fence(Some(fence_columns(&row)?), mine, self.mark)
+    }
+
+    /// The work of a batch, behind its fence.
+    pub(super) async fn fill(&mut self, batch: &Batch) -> Result<Batched, WriteError> {
+        statement::no_control(&batch.work.sql)?;
+        let next = match &batch.next {
+            Some(next) => self.next(next).await?,
+            None => None,
+        };
+        let outcome = values::repeated(&batch.work).execute(&mut *self.connection).await;
+        let done = outcome.map_err(|cause| fault::write_error(cause, &batch.work.sql, None))?;
+        Ok(Batched { touched: done.rows_affected(), next })
+    }
+
+    async fn next(&mut self, next: &Statement) -> Result<Option<Row>, WriteError> {
+        let row = values::repeated(next).fetch_optional(&mut *self.connection).await;
+        let row = row.and_then(|row| row.as_ref().map(values::cells).transpose());
+        row.map_err(|cause| fault::write_error(cause, &next.sql, None))
+    }
+
     pub(super) async fn raise(
         &mut self,
         row: Option<FenceRow>,
@@ -129,12 +171,13 @@ impl<'a> Work<'a> {
         let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *self.connection).await;
         let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
         let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
-        let raised = text(0)?.parse().map_err(|_| damaged())?;
-        Ok((Generation(raised), text(1)?))
+        let raised = Generation(text(0)?.parse().map_err(|_| damaged())?);
+        self.write(include_str!("../sql/postgres/raise_ranges.sql"), vec![count(raised.0)]).await?;
+        Ok((raised, text(1)?))
     }
 }
 
-pub(super) type States = (LedgerState, LedgerState, Vec<Event>);
+pub(super) type States = (LedgerState, Applied);
 
 #[async_trait]
 impl Scribe for Work<'_> {

@@ -5,10 +5,12 @@ use sqlx::{
     sqlite::{SqliteConnection, SqliteRow},
 };
 
+use schema_phases::ChangeName;
+
 use crate::{
-    FORMAT, ReadError, Reading,
-    decode::{COLUMNS, TextRow, Whose, reading},
-    sqlite::{PREFIX, fault},
+    BackfillRange, Cell, FORMAT, ReadError, Reading,
+    decode::{self, COLUMNS, RangeRow, TextRow, Whose, reading},
+    sqlite::{PREFIX, fault, values},
 };
 
 /// The ledger as it is now.
@@ -61,6 +63,25 @@ async fn look_closer(connection: &mut SqliteConnection) -> Result<bool, ReadErro
         .into_iter()
         .find(|table| !tables.contains(table))
         .map_or(Ok(true), |table| Err(ReadError::damaged(table, "it is missing")))
+}
+
+/// The ranges of a change's backfill.
+pub(super) async fn ranges(
+    connection: &mut SqliteConnection,
+    change: &ChangeName,
+) -> Result<Vec<BackfillRange>, ReadError> {
+    let sql = include_str!("../sql/sqlite/ranges.sql");
+    let rows = values::fixed(sql, vec![Cell::Text(change.to_string())]).fetch_all(connection).await;
+    let damaged = |cause: sqlx::Error| ReadError::damaged("phasegate_ranges", cause.to_string());
+    let rows = rows.map_err(|cause| match fault::primary_code(&cause) {
+        Some(fault::ERROR) => damaged(cause),
+        _ => fault::unreachable(cause),
+    })?;
+    let text = |row: &SqliteRow| -> Result<RangeRow, sqlx::Error> {
+        Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?])
+    };
+    let rows = rows.iter().map(text).collect::<Result<_, _>>().map_err(damaged)?;
+    decode::ranges(rows, PREFIX)
 }
 
 fn text_row(row: &SqliteRow) -> Result<TextRow, sqlx::Error> {

@@ -9,17 +9,19 @@ use std::{
 };
 
 use async_trait::async_trait;
+use schema_phases::ChangeName;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Row as _,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
 };
 
 use crate::{
-    Cell, DatabaseUrl, Generation, LedgerState, ReadError, Reading, Row, Session, Statement, Transaction, WriteError,
+    BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, LedgerState, ReadError, Reading, Row, Session,
+    Statement, Transaction, WriteError,
     decode::Whose,
     sqlite::{fault, look, values},
     statement,
-    store::{Scribe, Sentences, store, takeover_line},
+    store::{Scribe, Sentences, advance, count, pause_line, store, takeover_line, upgrade_line},
     transition::apply_all,
     url::Target,
 };
@@ -32,6 +34,8 @@ const SENTENCES: Sentences = Sentences {
     clear_done: include_str!("../sql/sqlite/clear_done.sql"),
     put_backfill: include_str!("../sql/sqlite/put_backfill.sql"),
     clear_backfill: include_str!("../sql/sqlite/clear_backfill.sql"),
+    add_range: include_str!("../sql/sqlite/add_range.sql"),
+    clear_ranges: include_str!("../sql/sqlite/clear_ranges.sql"),
     add_history: include_str!("../sql/sqlite/add_history.sql"),
 };
 
@@ -49,6 +53,16 @@ pub struct SqliteSession {
     lock: Option<Lock>,
     /// A transaction may be open: the call that began it was given up.
     open: bool,
+    synchronous: Synchronous,
+}
+
+/// When a commit is on disk. In WAL mode a later full commit takes all earlier ones with it, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Synchronous {
+    /// Before it is acknowledged.
+    Full,
+    /// Some time: for the batches of a backfill, which are done again when they are lost.
+    Normal,
 }
 
 /// The lock, and the file it is on: when somebody removes that file, the next runner locks another of the same name.
@@ -76,7 +90,13 @@ impl SqliteSession {
         let connection = connection.map_err(fault::unreachable)?;
         let mut lock_path = OsString::from(path);
         lock_path.push(".phasegate-lock");
-        Ok(Some(Self { connection, lock_path: PathBuf::from(lock_path), lock: None, open: false }))
+        Ok(Some(Self {
+            connection,
+            lock_path: PathBuf::from(lock_path),
+            lock: None,
+            open: false,
+            synchronous: Synchronous::Full,
+        }))
     }
 
     fn lock_file(&self) -> Result<(u64, u64), ReadError> {
@@ -103,10 +123,27 @@ impl SqliteSession {
     }
 
     async fn begin(&mut self, wait: Duration, table: &str) -> Result<Work<'_>, WriteError> {
+        self.begin_with(Synchronous::Full, wait, table).await
+    }
+
+    async fn begin_with(
+        &mut self,
+        synchronous: Synchronous,
+        wait: Duration,
+        table: &str,
+    ) -> Result<Work<'_>, WriteError> {
         let milliseconds = wait.as_millis().min(3_600_000);
-        let connection = self.idle().await?;
-        let mut work = Work { connection };
+        let changes = self.synchronous != synchronous;
+        let mut work = Work { connection: self.idle().await? };
         work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), table).await?;
+        if changes {
+            let word = match synchronous {
+                Synchronous::Full => "FULL",
+                Synchronous::Normal => "NORMAL",
+            };
+            work.plain(format!("PRAGMA synchronous = {word}"), table).await?;
+            self.synchronous = synchronous;
+        }
         self.open = true;
         let mut work = Work { connection: &mut self.connection };
         work.plain("BEGIN IMMEDIATE".to_owned(), table).await?;
@@ -138,19 +175,55 @@ impl SqliteSession {
             None
         } else {
             let before = work.state().await?;
-            let (after, events) = apply_all(&before, &transaction.records)?;
-            Some((before, after, events))
+            let applied = apply_all(&before, &transaction.records)?;
+            Some((before, applied))
         };
         let mut touched = Vec::with_capacity(transaction.work.len());
         for statement in &transaction.work {
             touched.push(work.run(statement, table).await?);
         }
-        if let Some((before, after, events)) = states {
-            store(&mut work, mine, &before, &after, events).await?;
+        if let Some((before, applied)) = states {
+            store(&mut work, mine, &before, applied).await?;
         }
         work.plain("COMMIT".to_owned(), table).await?;
         self.open = false;
         Ok(touched)
+    }
+
+    async fn batch_inner(&mut self, mine: Generation, batch: &Batch) -> Result<Batched, WriteError> {
+        let file = "the database file";
+        let mut work = self.begin_with(Synchronous::Normal, batch.lock_timeout.max(TURN), file).await?;
+        work.advance(mine, batch).await?;
+        let next = match &batch.next {
+            Some(next) => work.first(next).await?,
+            None => None,
+        };
+        let touched = work.run(&batch.work, file).await?;
+        work.plain("COMMIT".to_owned(), file).await?;
+        self.open = false;
+        Ok(Batched { touched, next })
+    }
+
+    async fn pause_inner(&mut self, paused: Option<&str>) -> Result<(), WriteError> {
+        let mut work = self.begin(TURN, LEDGER).await?;
+        let generation = work.fence(None).await?;
+        let text = paused.map_or(Cell::Null, |paused| Cell::Text(paused.to_owned()));
+        work.write(include_str!("../sql/sqlite/pause.sql"), vec![text]).await?;
+        work.write(SENTENCES.add_history, pause_line(generation, paused)).await?;
+        work.plain("COMMIT".to_owned(), LEDGER).await?;
+        self.open = false;
+        Ok(())
+    }
+
+    /// A batch that found no row to write: somebody took over, or there is no such range.
+    async fn no_range(&mut self, mine: Generation, batch: &Batch) -> WriteError {
+        match self.read().await {
+            Ok(Reading::Ledger(state)) if state.generation == mine => {
+                WriteError::Conflict { change: batch.change.clone() }
+            }
+            Ok(_) => WriteError::Fenced { mine },
+            Err(cause) => WriteError::Read(cause),
+        }
     }
 
     async fn run_alone_inner(
@@ -160,7 +233,13 @@ impl SqliteSession {
         lock_timeout: Duration,
     ) -> Result<(), WriteError> {
         let milliseconds = lock_timeout.as_millis().min(3_600_000);
+        let full = self.synchronous == Synchronous::Full;
         let mut work = Work { connection: self.idle().await? };
+        if !full {
+            work.plain("PRAGMA synchronous = FULL".to_owned(), LEDGER).await?;
+            self.synchronous = Synchronous::Full;
+            work = Work { connection: &mut self.connection };
+        }
         work.fence(Some(mine)).await?;
         work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), LEDGER).await?;
         work.run(statement, "the database file").await.map(drop)
@@ -183,9 +262,11 @@ impl SqliteSession {
     async fn take_over_inner(&mut self, runner: &str) -> Result<Generation, WriteError> {
         self.use_wal().await?;
         let mut work = self.begin(TAKE_OVER, LEDGER).await?;
-        match look::read(work.connection, Whose::Runner).await? {
-            Reading::Ledger(_) => {}
-            Reading::NotBegun => work.plain(include_str!("../sql/sqlite/install.sql").to_owned(), LEDGER).await?,
+        match look::read(work.connection, Whose::Runner).await {
+            Ok(Reading::Ledger(_)) => {}
+            Err(cause) if cause.is_older_format() => work.bring_forward().await?,
+            Err(cause) => return Err(cause.into()),
+            Ok(Reading::NotBegun) => work.plain(include_str!("../sql/sqlite/install.sql").to_owned(), LEDGER).await?,
         }
         work.fence(None).await?;
         let sql = include_str!("../sql/sqlite/take_over.sql");
@@ -194,6 +275,7 @@ impl SqliteSession {
         let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, LEDGER));
         let raised = text(0)?.parse().map_err(|_| ReadError::damaged(LEDGER, "generation is no number"))?;
         let generation = Generation(raised);
+        work.write(include_str!("../sql/sqlite/raise_ranges.sql"), vec![count(generation.0)]).await?;
         work.write(SENTENCES.add_history, takeover_line(generation, runner, &text(1)?)).await?;
         work.plain("COMMIT".to_owned(), LEDGER).await?;
         self.open = false;
@@ -245,6 +327,28 @@ impl Session for SqliteSession {
         }
     }
 
+    async fn ranges(&mut self, change: &ChangeName) -> Result<Vec<BackfillRange>, ReadError> {
+        let connection = self.idle().await.map_err(|cause| ReadError::Unreachable { cause: Box::new(cause) })?;
+        look::ranges(connection, change).await
+    }
+
+    async fn batch(&mut self, generation: Generation, batch: &Batch) -> Result<Batched, WriteError> {
+        match self.batch_inner(generation, batch).await {
+            Err(error) => match self.failed(error).await {
+                WriteError::Fenced { mine } => Err(self.no_range(mine, batch).await),
+                error => Err(error),
+            },
+            done => done,
+        }
+    }
+
+    async fn pause(&mut self, paused: Option<&str>) -> Result<(), WriteError> {
+        match self.pause_inner(paused).await {
+            Err(error) => Err(self.failed(error).await),
+            done => done,
+        }
+    }
+
     async fn run_alone(
         &mut self,
         generation: Generation,
@@ -286,8 +390,8 @@ impl Work<'_> {
         outcome.map(drop).map_err(|cause| fault::write_error(cause, &sql, table))
     }
 
-    /// The ledger is in the known format, and at generation `mine` when that is asked.
-    async fn fence(&mut self, mine: Option<Generation>) -> Result<(), WriteError> {
+    /// The ledger is in the known format, and at generation `mine` when that is asked. Returns what it is at.
+    async fn fence(&mut self, mine: Option<Generation>) -> Result<Generation, WriteError> {
         let sql = include_str!("../sql/sqlite/fence.sql");
         let row = sqlx::query(sql).persistent(false).fetch_optional(&mut *self.connection).await;
         let row = row.map_err(|cause| match fault::primary_code(&cause) {
@@ -304,10 +408,42 @@ impl Work<'_> {
         let newest = number(1, "generation is no number")?;
         match mine {
             Some(mine) if mine.0 != newest => Err(WriteError::Fenced { mine }),
-            Some(_) => Ok(()),
-            None if newest < i64::MAX as u64 => Ok(()),
+            Some(mine) => Ok(mine),
+            None if newest < i64::MAX as u64 => Ok(Generation(newest)),
             None => Err(WriteError::Read(ReadError::damaged(LEDGER, "generation is no number that can be raised"))),
         }
+    }
+
+    /// Brings a ledger of format 1 forward.
+    async fn bring_forward(&mut self) -> Result<(), WriteError> {
+        self.plain(include_str!("../sql/sqlite/upgrade_1.sql").to_owned(), LEDGER).await?;
+        let generation = self.fence(None).await?;
+        self.write(SENTENCES.add_history, upgrade_line(generation, 1)).await
+    }
+
+    /// The fence of a batch and its cursor, in one.
+    async fn advance(&mut self, mine: Generation, batch: &Batch) -> Result<(), WriteError> {
+        let sql = include_str!("../sql/sqlite/advance.sql");
+        let row = values::fixed(sql, advance(mine, batch)).fetch_optional(&mut *self.connection).await;
+        let row = row.map_err(|cause| match fault::primary_code(&cause) {
+            Some(fault::ERROR) => WriteError::Read(ReadError::damaged("phasegate_ranges", cause.to_string())),
+            _ => fault::write_error(cause, sql, LEDGER),
+        })?;
+        // Fenced off, or no such range: a look from outside of the transaction tells.
+        let row = row.ok_or(WriteError::Fenced { mine })?;
+        let found = number(&row, 0).ok_or_else(|| ReadError::damaged(LEDGER, "format is no number"))?;
+        if found == u64::from(crate::FORMAT) {
+            return Ok(());
+        }
+        let found = u32::try_from(found).unwrap_or(u32::MAX);
+        Err(WriteError::Read(ReadError::Format { found, known: crate::FORMAT }))
+    }
+
+    /// The first row of a query.
+    async fn first(&mut self, statement: &Statement) -> Result<Option<Row>, WriteError> {
+        let row = values::query(statement).fetch_optional(&mut *self.connection).await;
+        let row = row.and_then(|row| row.as_ref().map(values::cells).transpose());
+        row.map_err(|cause| fault::write_error(cause, &statement.sql, "the database file"))
     }
 
     async fn state(&mut self) -> Result<LedgerState, WriteError> {

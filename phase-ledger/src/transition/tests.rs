@@ -30,6 +30,7 @@ fn ledger(span: Span) -> LedgerState {
         generation: Generation(1),
         server: ServerIdentity("s".to_owned()),
         plan: None,
+        paused: None,
         changes: vec![LedgerEntry {
             profile: profile(1),
             span,
@@ -42,7 +43,7 @@ fn ledger(span: Span) -> LedgerState {
 }
 
 fn progress() -> BackfillProgress {
-    BackfillProgress { cursor: Vec::new(), end: Vec::new(), rows_done: 1, rows_total: 2, rows_per_second: 0 }
+    BackfillProgress { step: 1, rows_done: 1, rows_total: 2, rows_per_second: 0, held: None }
 }
 
 fn every_span() -> Vec<Span> {
@@ -78,7 +79,7 @@ fn each_record_applies_to_exactly_the_span_it_builds_on() {
         for (record, expected) in rows {
             let found = apply_all(&ledger(span), std::slice::from_ref(&record));
             match (found, expected) {
-                (Ok((after, _)), Some(expected)) => {
+                (Ok(Applied { after, .. }), Some(expected)) => {
                     let found = after.changes.first().map_or(expected, |entry| entry.span);
                     assert_eq!(found, expected, "{record:?} on {span}");
                 }
@@ -90,7 +91,7 @@ fn each_record_applies_to_exactly_the_span_it_builds_on() {
             let found = apply_all(&ledger(span), &[Record::Settle(name(), phase)]);
             let ends = acting && (phase == span.lowest() || phase == span.highest());
             assert_eq!(found.is_ok(), ends, "settle at {phase} on {span}");
-            if let Ok((after, _)) = found {
+            if let Ok(Applied { after, .. }) = found {
                 assert_eq!(after.changes[0].span, Span::AtRest(phase));
                 assert!(after.changes[0].done.is_empty() && after.changes[0].backfill.is_none());
             }
@@ -110,6 +111,7 @@ fn a_record_of_an_unknown_change_is_a_conflict() {
         Record::Act(other.clone(), ours),
         Record::Done(other.clone(), 1),
         Record::Backfill(other.clone(), progress()),
+        Record::Ranges(other.clone(), Vec::new()),
         Record::NewShapeLive(other.clone()),
         Record::Settle(other.clone(), Expanded),
     ] {
@@ -122,13 +124,13 @@ fn a_record_of_an_unknown_change_is_a_conflict() {
 fn registering_again_takes_the_new_definition_only_while_pending() {
     let again = [Record::Register { profile: profile(9), definition: "d2".to_owned() }];
     for span in every_span() {
-        let (after, events) = apply_all(&ledger(span), &again).unwrap();
+        let Applied { after, events, .. } = apply_all(&ledger(span), &again).unwrap();
         let entry = &after.changes[0];
         assert_eq!(entry.profile.order, 9);
         let expected = if span == Span::AtRest(Pending) { "d2" } else { "d1" };
         assert_eq!(entry.definition, expected, "{span}");
         assert_eq!(events.len(), 1);
-        let (_, events) = apply_all(&after, &again).unwrap();
+        let Applied { events, .. } = apply_all(&after, &again).unwrap();
         assert!(events.is_empty(), "the same once more is no event");
     }
 }
@@ -137,9 +139,9 @@ fn registering_again_takes_the_new_definition_only_while_pending() {
 fn records_that_change_nothing_are_no_events() {
     let plan = "a".repeat(64).parse().unwrap();
     let records = [Record::Plan(plan), Record::NewShapeLive(name()), Record::Done(name(), 3)];
-    let (after, events) = apply_all(&ledger(Span::Acting(step(Expanded, Synced))), &records).unwrap();
+    let Applied { after, events, .. } = apply_all(&ledger(Span::Acting(step(Expanded, Synced))), &records).unwrap();
     assert_eq!(events.iter().map(|event| event.word).collect::<Vec<_>>(), ["plan", "new-shape-live", "done"]);
-    assert!(apply_all(&after, &records).unwrap().1.is_empty());
+    assert!(apply_all(&after, &records).unwrap().events.is_empty());
     assert_eq!(after.changes[0].done, BTreeSet::from([3, 7]));
 }
 
@@ -150,7 +152,7 @@ fn changes_stay_in_their_order_and_a_conflict_leaves_nothing() {
         Record::Register { profile, definition: String::new() }
     };
     let state = LedgerState { changes: Vec::new(), ..ledger(Span::AtRest(Contracted)) };
-    let (after, _) = apply_all(&state, &[named("c", 2), named("b", 1), named("a", 2)]).unwrap();
+    let Applied { after, .. } = apply_all(&state, &[named("c", 2), named("b", 1), named("a", 2)]).unwrap();
     let names: Vec<&str> = after.changes.iter().map(|entry| entry.profile.name.as_str()).collect();
     assert_eq!(names, ["b", "a", "c"]);
     assert!(apply_all(&state, &[named("c", 2), Record::Done("c".parse().unwrap(), 1)]).is_err());
@@ -161,7 +163,17 @@ fn once_a_change_is_back_at_pending_no_version_of_the_new_shape_has_written() {
     for (from, to, remembered) in [(Synced, Expanded, true), (Expanded, Pending, false)] {
         let mut state = ledger(Span::Acting(step(from, to)));
         state.changes[0].new_shape_live = true;
-        let (after, _) = apply_all(&state, &[Record::Settle(name(), to)]).unwrap();
+        let Applied { after, .. } = apply_all(&state, &[Record::Settle(name(), to)]).unwrap();
         assert_eq!(after.changes[0].new_shape_live, remembered, "{to}");
     }
+}
+
+#[test]
+fn ranges_belong_to_a_backfill() {
+    let state = ledger(Span::Acting(step(Expanded, Synced)));
+    let ranges = Record::Ranges(name(), Vec::new());
+    assert!(apply_all(&state, std::slice::from_ref(&ranges)).is_err());
+    let applied = apply_all(&state, &[Record::Backfill(name(), progress()), ranges]).unwrap();
+    assert_eq!(applied.ranges, [(name(), Vec::new())]);
+    assert_eq!(applied.events.iter().map(|event| event.detail.as_str()).collect::<Vec<_>>(), ["2 rows in 0 ranges"]);
 }

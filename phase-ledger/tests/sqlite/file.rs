@@ -115,7 +115,7 @@ async fn a_new_ledger_has_the_tables_of_its_format() {
     let sql = "SELECT name || sql FROM sqlite_master WHERE name LIKE 'phasegate%' ORDER BY name";
     let (new, golden) = (SqliteBench::new().await, SqliteBench::new().await);
     new.session().await.unwrap().take_over("a test").await.unwrap();
-    golden.tamper(Tamper::Golden).await.unwrap();
+    golden.tamper(Tamper::Golden(phase_ledger::FORMAT)).await.unwrap();
     assert_eq!(new.texts(sql).await, golden.texts(sql).await, "another table needs another format");
 }
 
@@ -178,7 +178,7 @@ async fn busy(bench: &SqliteBench) -> bool {
 #[tokio::test]
 async fn a_gates_read_costs_a_millisecond_or_so() {
     let bench = SqliteBench::new().await;
-    bench.tamper(Tamper::Golden).await.unwrap();
+    bench.tamper(Tamper::Golden(phase_ledger::FORMAT)).await.unwrap();
     let reader = bench.reader();
     let began = Instant::now();
     reader.read().await.unwrap();

@@ -10,7 +10,7 @@ mod pace;
 
 use std::time::Duration;
 
-use phase_ledger::{BackfillProgress, Cell, Record, Statement, Transaction, WriteError};
+use phase_ledger::{BackfillProgress, BackfillRange, Batch, Cell, Record, Statement, Transaction, WriteError};
 use schema_changes::{Backfill, Engine};
 use tokio::time::Instant;
 
@@ -33,25 +33,35 @@ const DEADLOCKS: u32 = 20;
 /// A batch may wait this long for a row that somebody writes; meanwhile it holds other rows.
 const ROW_WAIT: Duration = Duration::from_millis(200);
 
+/// One UPDATE of a backfill.
+enum Fill {
+    /// In a range, with its cursor.
+    Range(Batch),
+    /// Of rows that were left over.
+    Sweep(Transaction),
+}
+
+impl Fill {
+    fn sweep(update: Statement) -> Self {
+        Self::Sweep(Transaction { lock_timeout: ROW_WAIT, work: vec![update], ..Transaction::default() })
+    }
+}
+
 impl Attempt<'_> {
-    /// Fills all rows, from where the ledger says that an earlier run came; `earlier` when the same move has filled
-    /// others before, whose cursor may still stand there. Returns what was done, for people.
-    pub(crate) async fn fill(
-        &mut self,
-        hand: &mut Hand<'_>,
-        it: &Backfill,
-        index: u32,
-        earlier: bool,
-    ) -> Result<String, Halt> {
+    /// Fills all rows, from where the ledger says that an earlier run came. Returns what was done, for people.
+    pub(crate) async fn fill(&mut self, hand: &mut Hand<'_>, it: &Backfill, index: u32) -> Result<String, Halt> {
         let keyset = self.keyset(hand, it).await?;
         let mut pace = Pace::new(self.settings.batch_aim);
+        let change = hand.change.profile.name.clone();
         let mut progress = match hand.backfill.take() {
-            Some(found) if !(earlier && found.cursor == found.end) => found,
-            Some(_) | None => self.begin_fill(&keyset).await?,
+            Some(found) if found.step == index => found,
+            Some(_) | None => self.begin_fill(hand, &keyset, index).await?,
         };
         let mut touched = 0;
-        while progress.cursor != progress.end {
-            touched += self.fill_range(hand, &keyset, it, &mut pace, &mut progress).await?;
+        for mut range in self.session.ranges(&change).await? {
+            while !range.is_done() {
+                touched += self.fill_range(hand, &keyset, it, &mut pace, &mut range, &mut progress).await?;
+            }
         }
         for _ in 0..SWEEPS {
             if number(self.session.as_mut(), &keyset.count(&it.unfilled)).await? == 0 {
@@ -75,10 +85,14 @@ impl Attempt<'_> {
         Keyset::new(self.plan.database.engine, it, facts).map_err(refused)
     }
 
-    async fn begin_fill(&mut self, keyset: &Keyset) -> Result<BackfillProgress, Halt> {
+    async fn begin_fill(&mut self, hand: &Hand<'_>, keyset: &Keyset, index: u32) -> Result<BackfillProgress, Halt> {
         let end = self.key(keyset.last()).await?.unwrap_or_default();
         let rows_total = number(self.session.as_mut(), &keyset.count("true")).await?;
-        Ok(BackfillProgress { cursor: Vec::new(), end, rows_done: 0, rows_total, rows_per_second: 0 })
+        let progress = BackfillProgress { step: index, rows_done: 0, rows_total, rows_per_second: 0, held: None };
+        let range = BackfillRange { part: 0, cursor: Vec::new(), end, rows_done: 0 };
+        let name = hand.change.profile.name.clone();
+        self.record(vec![Record::Backfill(name.clone(), progress.clone()), Record::Ranges(name, vec![range])]).await?;
+        Ok(progress)
     }
 
     /// One range. Returns the rows it changed.
@@ -88,31 +102,36 @@ impl Attempt<'_> {
         keyset: &Keyset,
         it: &Backfill,
         pace: &mut Pace,
+        range: &mut BackfillRange,
         progress: &mut BackfillProgress,
     ) -> Result<u64, Halt> {
         if self.stop.is_set() {
             return Err(Halt::Stopped);
         }
         let began = Instant::now();
-        let boundary = self.key(keyset.boundary(&progress.cursor, &progress.end, pace.size(), None)).await?;
+        let boundary = self.key(keyset.boundary(&range.cursor, &range.end, pace.size(), None)).await?;
         let (boundary, rows) = match boundary {
             Some(boundary) => (boundary, pace.size()),
             None => {
-                let left = self.query_number(keyset.remaining(&progress.cursor, &progress.end)).await?;
-                (progress.end.clone(), left)
+                let left = self.query_number(keyset.remaining(&range.cursor, &range.end)).await?;
+                (range.end.clone(), left)
             }
         };
-        let next = BackfillProgress {
+        let batch = Batch {
+            change: hand.change.profile.name.clone(),
+            part: range.part,
             cursor: boundary.clone(),
-            end: progress.end.clone(),
-            rows_done: progress.rows_done.saturating_add(rows),
-            rows_total: progress.rows_total,
-            rows_per_second: pace.rate(),
+            rows_done: range.rows_done.saturating_add(rows),
+            work: keyset.update(it, &range.cursor, &boundary),
+            next: None,
+            lock_timeout: ROW_WAIT,
         };
-        let update = keyset.update(it, &progress.cursor, &boundary);
-        let records = vec![Record::Backfill(hand.change.profile.name.clone(), next.clone())];
-        let touched = self.batch(hand, update, records, pace).await?;
-        *progress = next;
+        let touched = self.batch(hand, Fill::Range(batch), pace).await?;
+        range.cursor = boundary;
+        range.rows_done = range.rows_done.saturating_add(rows);
+        progress.rows_done = progress.rows_done.saturating_add(rows);
+        progress.rows_per_second = pace.rate();
+        self.record(vec![Record::Backfill(hand.change.profile.name.clone(), progress.clone())]).await?;
         self.rest(pace).await;
         pace.passed(rows, began.elapsed());
         self.report(Event::Progress {
@@ -138,7 +157,7 @@ impl Attempt<'_> {
     ) -> Result<u64, Halt> {
         let mut touched = 0;
         if let Some(update) = keyset.update_null_keys(it) {
-            touched += self.batch(hand, update, Vec::new(), pace).await?;
+            touched += self.batch(hand, Fill::sweep(update), pace).await?;
         }
         let Some(end) = self.key(keyset.last()).await? else { return Ok(touched) };
         let mut cursor: Vec<Cell> = Vec::new();
@@ -149,7 +168,7 @@ impl Attempt<'_> {
             let boundary = keyset.boundary(&cursor, &end, pace.size(), Some(&it.unfilled));
             let boundary = self.key(boundary).await?.unwrap_or_else(|| end.clone());
             let update = keyset.update(it, &cursor, &boundary);
-            touched += self.batch(hand, update, Vec::new(), pace).await?;
+            touched += self.batch(hand, Fill::sweep(update), pace).await?;
             cursor = boundary;
             self.rest(pace).await;
         }
@@ -157,22 +176,22 @@ impl Attempt<'_> {
     }
 
     /// One UPDATE in a transaction of its own, tried again while rows or the database are locked.
-    async fn batch(
-        &mut self,
-        hand: &Hand<'_>,
-        update: Statement,
-        records: Vec<Record>,
-        pace: &mut Pace,
-    ) -> Result<u64, Halt> {
-        let transaction = Transaction { lock_tables: Vec::new(), lock_timeout: ROW_WAIT, work: vec![update], records };
+    async fn batch(&mut self, hand: &Hand<'_>, fill: Fill, pace: &mut Pace) -> Result<u64, Halt> {
         let mut patience = Patience::new(self.settings.batch_patience);
         loop {
             let began = Instant::now();
-            match self.session.commit(self.generation, &transaction).await {
+            let done = match &fill {
+                Fill::Range(batch) => self.session.batch(self.generation, batch).await.map(|batched| batched.touched),
+                Fill::Sweep(transaction) => {
+                    let done = self.session.commit(self.generation, transaction).await;
+                    done.map(|touched| touched.first().copied().unwrap_or_default())
+                }
+            };
+            match done {
                 Ok(touched) => {
                     pace.took(began.elapsed());
                     self.progress();
-                    return Ok(touched.first().copied().unwrap_or_default());
+                    return Ok(touched);
                 }
                 // A deadlock passes. Whether the batch happened does not matter: it fills only what is unfilled, and its
                 // cursor is the same again. A connection that is gone says so.

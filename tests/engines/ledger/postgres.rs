@@ -564,7 +564,7 @@ async fn a_new_ledger_has_the_tables_of_its_format() {
                      FROM information_schema.columns WHERE table_schema = 'phasegate'";
     let (new, golden) = (PostgresBench::new().await, PostgresBench::new().await);
     new.session().await.unwrap().take_over("a test").await.unwrap();
-    golden.tamper(Tamper::Golden).await.unwrap();
+    golden.tamper(Tamper::Golden(phase_ledger::FORMAT)).await.unwrap();
     assert_eq!(new.texts(columns).await, golden.texts(columns).await, "another table needs another format");
 }
 
@@ -572,7 +572,7 @@ async fn a_new_ledger_has_the_tables_of_its_format() {
 #[tokio::test]
 async fn a_gates_read_costs_a_millisecond_or_so() {
     let bench = PostgresBench::new().await;
-    bench.tamper(Tamper::Golden).await.unwrap();
+    bench.tamper(Tamper::Golden(phase_ledger::FORMAT)).await.unwrap();
     bench.session().await.unwrap().take_over("a test").await.unwrap();
     let reader = bench.reader();
     let began = Instant::now();

@@ -1,4 +1,4 @@
--- Format 1. Run once, in the transaction of the first takeover; the schema itself exists by then.
+-- Format 2. Run once, in the transaction of the first takeover; the schema itself exists by then.
 CREATE TABLE phasegate.ledger (
     one        smallint    PRIMARY KEY CHECK (one = 1),
     format     bigint      NOT NULL,  -- stays in this place, with this name, in every format to come
@@ -6,7 +6,8 @@ CREATE TABLE phasegate.ledger (
     server     text        NOT NULL,
     plan       text,
     runner     text        NOT NULL,
-    taken_at   timestamptz NOT NULL
+    taken_at   timestamptz NOT NULL,
+    paused     text
 );
 CREATE TABLE phasegate.changes (
     name           text    PRIMARY KEY,
@@ -28,11 +29,20 @@ CREATE TABLE phasegate.done (
 );
 CREATE TABLE phasegate.backfills (
     change          text   PRIMARY KEY,
-    cursor          text   NOT NULL,
-    finish          text   NOT NULL,
     rows_done       bigint NOT NULL,
     rows_total      bigint NOT NULL,
-    rows_per_second bigint NOT NULL
+    rows_per_second bigint NOT NULL,
+    step            bigint NOT NULL,
+    held            text
+);
+CREATE TABLE phasegate.ranges (
+    change     text   NOT NULL,
+    part       bigint NOT NULL,
+    generation bigint NOT NULL,  -- the fence of the batches in it
+    cursor     text   NOT NULL,
+    finish     text   NOT NULL,
+    rows_done  bigint NOT NULL,
+    PRIMARY KEY (change, part)
 );
 CREATE TABLE phasegate.history (
     line       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -43,4 +53,4 @@ CREATE TABLE phasegate.history (
     detail     text        NOT NULL
 );
 INSERT INTO phasegate.ledger (one, format, generation, server, plan, runner, taken_at)
-VALUES (1, 1, 0, '', NULL, '', pg_catalog.clock_timestamp());
+VALUES (1, 2, 0, '', NULL, '', pg_catalog.clock_timestamp());

@@ -5,11 +5,11 @@
 SELECT l.format::text,
        pg_catalog.pg_is_in_recovery()::text,
        (SELECT s.system_identifier::text FROM pg_catalog.pg_control_system() s),
-       l.generation::text, l.server, l.plan,
+       l.generation::text, l.server, l.plan, l.paused,
        c.name, c.ordinal::text, c.tables, c.old_window, c.new_window, c.conversion, c.definition, c.phase, c.moving_to,
        c.acting::text, c.new_shape_live::text,
        (SELECT pg_catalog.string_agg(d.step::text, ',') FROM phasegate.done d WHERE d.change = c.name),
-       b.cursor, b.finish, b.rows_done::text, b.rows_total::text, b.rows_per_second::text
+       b.step::text, b.rows_done::text, b.rows_total::text, b.rows_per_second::text, b.held
   FROM phasegate.ledger l
   LEFT JOIN phasegate.changes c ON true
   LEFT JOIN phasegate.backfills b ON b.change = c.name

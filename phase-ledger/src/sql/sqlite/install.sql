@@ -1,4 +1,4 @@
--- Format 1. Run once, in the transaction of the first takeover.
+-- Format 2. Run once, in the transaction of the first takeover.
 CREATE TABLE phasegate_ledger (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
     format     INTEGER NOT NULL,  -- stays in this place, with this name, in every format to come
@@ -6,7 +6,8 @@ CREATE TABLE phasegate_ledger (
     server     TEXT    NOT NULL,  -- drawn below: a file has no identity of its own
     plan       TEXT,
     runner     TEXT    NOT NULL,
-    taken_at   TEXT    NOT NULL
+    taken_at   TEXT    NOT NULL,
+    paused     TEXT
 );
 CREATE TABLE phasegate_changes (
     name           TEXT    NOT NULL PRIMARY KEY,
@@ -28,11 +29,20 @@ CREATE TABLE phasegate_done (
 );
 CREATE TABLE phasegate_backfills (
     change          TEXT    NOT NULL PRIMARY KEY,
-    cursor          TEXT    NOT NULL,
-    finish          TEXT    NOT NULL,
     rows_done       INTEGER NOT NULL,
     rows_total      INTEGER NOT NULL,
-    rows_per_second INTEGER NOT NULL
+    rows_per_second INTEGER NOT NULL,
+    step            INTEGER NOT NULL,
+    held            TEXT
+);
+CREATE TABLE phasegate_ranges (
+    change     TEXT    NOT NULL,
+    part       INTEGER NOT NULL,
+    generation INTEGER NOT NULL,  -- the fence of the batches in it
+    cursor     TEXT    NOT NULL,
+    finish     TEXT    NOT NULL,
+    rows_done  INTEGER NOT NULL,
+    PRIMARY KEY (change, part)
 );
 CREATE TABLE phasegate_history (
     line       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -43,4 +53,4 @@ CREATE TABLE phasegate_history (
     detail     TEXT    NOT NULL
 );
 INSERT INTO phasegate_ledger (one, format, generation, server, plan, runner, taken_at)
-VALUES (1, 1, 0, lower(hex(randomblob(16))), NULL, '', '')
+VALUES (1, 2, 0, lower(hex(randomblob(16))), NULL, '', '')

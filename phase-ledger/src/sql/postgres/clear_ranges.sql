@@ -1,0 +1,1 @@
+DELETE FROM phasegate.ranges WHERE change = $1

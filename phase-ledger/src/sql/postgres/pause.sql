@@ -1,0 +1,1 @@
+UPDATE phasegate.ledger SET paused = $1
