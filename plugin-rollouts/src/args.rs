@@ -1,6 +1,6 @@
 //! The command line, as typed.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -30,7 +30,10 @@ Options go under `args` of the plugin's entry in argo-rollouts-config:
       args: [--time-limit, \"4\"]
 
 Facts come from the Kubernetes API (the pod's service account, or KUBECONFIG) and from the ledger in the database.
-It only reads.")]
+It only reads. With an endpoint, `phasegate-rollouts serve` does that, and this process needs no credential:
+
+      args: [--endpoint, \"https://phasegate.phasegate.svc:8443\",
+             --ca-file, /etc/phasegate/ca/ca.crt, --token-file, /var/run/phasegate/token]")]
 pub struct Args {
     /// What to do; by default, serve the host that started this process.
     #[command(subcommand)]
@@ -42,6 +45,22 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 4, global = true)]
     pub time_limit: u64,
 
+    /// The address of `phasegate-rollouts serve`, https://...; without it, this process looks at the facts itself.
+    #[arg(long, value_name = "URL", requires_all = ["ca_file", "token_file"])]
+    pub endpoint: Option<String>,
+
+    /// Who signs the certificate of that address: certificates in PEM.
+    #[arg(long, value_name = "FILE", requires = "endpoint")]
+    pub ca_file: Option<PathBuf>,
+
+    /// A projected service account token of audience phasegate, read anew for each question.
+    #[arg(long, value_name = "FILE", requires = "endpoint")]
+    pub token_file: Option<PathBuf>,
+
+    /// Where this process tells Prometheus its metrics, over plain HTTP; by default nowhere.
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+
     /// What to log, to stderr, as JSON lines that Argo's log takes over [default: PHASEGATE_LOG, else info].
     #[arg(long, value_name = "LEVEL", global = true)]
     pub log: Option<LogLevel>,
@@ -52,6 +71,8 @@ pub struct Args {
 pub enum Command {
     /// Serve the host that started this process (the default).
     Plugin,
+    /// Serve a whole cluster: hold the databases' credentials, so that Argo needs none.
+    Serve(ServeArgs),
     /// Copy this binary into a folder: for an init container of the controller.
     Install {
         /// The folder, such as /home/argo-rollouts/plugin-bin.
@@ -62,6 +83,38 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// How to serve a cluster.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Where questions arrive: gRPC and HTTP/JSON, over TLS.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub listen: SocketAddr,
+
+    /// Where /healthz, /readyz and /metrics are, over plain HTTP.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub http: SocketAddr,
+
+    /// The certificate chain, in PEM. Both files are read again when they change.
+    #[arg(long, value_name = "FILE", default_value = "/etc/phasegate/tls/tls.crt")]
+    pub certificate: PathBuf,
+
+    /// Its key, in PEM.
+    #[arg(long, value_name = "FILE", default_value = "/etc/phasegate/tls/tls.key")]
+    pub key: PathBuf,
+
+    /// A user that may ask about every namespace; may be given several times.
+    #[arg(long, value_name = "USER", default_value = "system:serviceaccount:argo-rollouts:argo-rollouts")]
+    pub caller: Vec<String>,
+
+    /// The service account that may ask about its own namespace, in each of them: for an AnalysisTemplate.
+    #[arg(long, value_name = "NAME", default_value = "phasegate-asker")]
+    pub namespace_caller: String,
+
+    /// Seconds between the signal to end and the end of new questions, in which the cluster learns of it [0 to 60].
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub drain: u64,
 }
 
 /// How much to log.

@@ -199,6 +199,11 @@ impl Gate {
         self.readers.close_idle(IDLE);
     }
 
+    /// How many ledgers are open.
+    pub fn open_ledgers(&self) -> usize {
+        self.readers.open()
+    }
+
     /// INVARIANT: only an answer that says wait rests on anything seen before the question. Thousands may wait for
     /// days, and ask Kubernetes little; whoever is let in or refused has everything looked at anew.
     async fn considered(&self, question: &Question) -> Result<Answer, Unasked> {

@@ -2,3 +2,4 @@
 
 pub mod declared;
 pub mod kube;
+pub mod token_review;

@@ -136,3 +136,14 @@ pub(crate) fn misfit(kind: Kind, version: &str, change: &str, span: Span, window
         Kind::Stranded => Reason::StableStranded(made),
     }
 }
+
+/// A self-signed certificate for `name` and its key, in PEM.
+pub(crate) fn certificate(name: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    (pem("CERTIFICATE", made.cert.der()), pem("PRIVATE KEY", &made.signing_key.serialize_der()))
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", STANDARD.encode(der))
+}

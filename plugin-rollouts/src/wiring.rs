@@ -1,39 +1,31 @@
-//! Joins the parts: the only file here that names concrete sources, and that reads the environment and the clock.
+//! Joins the parts: with the files below it the only place here that names concrete sources, and that reads the
+//! environment and the clock.
 
 use std::{
     io::Write,
     process::ExitCode,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
-use async_trait::async_trait;
 use clap::{CommandFactory, Parser};
-use goplugin_wire::{Ended, Handshake, ServeConfig, ServeError, serve, socket_directory};
-use phase_ledger::{DatabaseUrl, LedgerReader, ReadError, open_reader};
 use schema_phases::Moment;
+use tokio::runtime::Runtime;
 
 use crate::{
     args::{Args, Command},
-    config::{ServeSettings, checked},
-    front::Front,
-    gate::{Clock, Gate},
-    grpc::service::StepService,
+    config::{checked, checked_serve},
     install::install,
-    ports::Ledgers,
-    sources::kube::Kubernetes,
-    telemetry,
 };
 
-/// Argo Rollouts' host sets this variable to this value for a step plugin (1.10.2, rollout/steps/plugin/client).
-const COOKIE: (&str, &str) = ("ARGO_ROLLOUTS_RPC_PLUGIN", "step");
+mod gate;
+mod plugin;
+mod serving;
+
 /// Two: a long look at one question must not keep a Ping waiting.
 const WORKERS: usize = 2;
-/// How often idle connections are looked for.
-const TIDY_EVERY: Duration = Duration::from_secs(30);
-/// What hangs in a resolver's thread must not keep the process alive.
-const LEAVE_WITHIN: Duration = Duration::from_millis(100);
+/// For the resolver, and small files. Each thread costs memory, and one of Argo's hosts has thousands of questions.
+const BLOCKING_THREADS: usize = 8;
 
 /// Runs the binary.
 pub fn main() -> ExitCode {
@@ -49,72 +41,30 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
+    let environment = Environment::read();
     match &args.command {
-        None | Some(Command::Plugin) => {}
+        None | Some(Command::Plugin) => plugin::run(checked(args, environment.log.as_deref())?, &environment),
+        Some(Command::Serve(serve)) => serving::run(checked_serve(args, serve, environment.log.as_deref())?),
         Some(Command::Install { directory }) => {
             let binary = std::env::current_exe().context("cannot find out where this binary lies")?;
             let installed = install(&binary, directory)?;
-            return writeln!(std::io::stderr(), "installed {}", installed.display()).context("cannot say so");
+            writeln!(std::io::stderr(), "installed {}", installed.display()).context("cannot say so")
         }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "phasegate-rollouts", &mut script);
-            return std::io::stdout().write_all(&script).context("cannot write the completion script");
+            std::io::stdout().write_all(&script).context("cannot write the completion script")
         }
     }
-    let environment = Environment::read();
-    let settings = checked(args, environment.log.as_deref())?;
-    let handshake =
-        Handshake { protocol_version: 1, cookie_key: COOKIE.0.to_owned(), cookie_value: COOKIE.1.to_owned() };
-    // Said before anything is started, and in words for the person who typed it.
-    handshake.check(environment.cookie.as_deref())?;
-    telemetry::to_stderr(settings.level, wall_clock);
-    let directory = socket_directory(environment.socket_directory.as_deref(), environment.temporary.as_deref());
-    let serving = ServeConfig::new(handshake, environment.cookie, directory);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
-        .context("cannot start the runtime")?;
-    let ended = runtime.block_on(plugin(settings, serving));
-    runtime.shutdown_timeout(LEAVE_WITHIN);
-    match ended.context("cannot serve the host")? {
-        Ended::Quit => tracing::info!("the host said Quit"),
-        Ended::Disconnected => tracing::info!("the host is gone"),
-    }
-    Ok(())
-}
-
-async fn plugin(settings: ServeSettings, serving: ServeConfig) -> Result<Ended, ServeError> {
-    let kubernetes = Arc::new(Kubernetes::new(settings.limits.kubernetes));
-    let gate = Arc::new(Gate::new(
-        Arc::clone(&kubernetes) as _,
-        kubernetes,
-        Arc::new(OpenLedgers),
-        Clock::starting_at(now()),
-        settings.limits,
-    ));
-    let tidied = Arc::clone(&gate);
-    let tidying = tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(TIDY_EVERY).await;
-            tidied.tidy();
-        }
-    });
-    let front = Arc::new(Front::new(StepService::new(gate)));
-    let ended = serve(serving, front, &mut std::io::stdout()).await;
-    tidying.abort();
-    ended
-}
-
-/// The drivers of phase-ledger.
-struct OpenLedgers;
-
-#[async_trait]
-impl Ledgers for OpenLedgers {
-    async fn open(&self, url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
-        open_reader(url)
-    }
+        .context("cannot start the runtime")
 }
 
 /// What the host set, read once.
@@ -129,7 +79,7 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "the wiring reads the environment, once")]
     fn read() -> Self {
         Self {
-            cookie: std::env::var(COOKIE.0).ok(),
+            cookie: std::env::var(plugin::COOKIE.0).ok(),
             socket_directory: std::env::var("PLUGIN_UNIX_SOCKET_DIR").ok(),
             temporary: std::env::var("TMPDIR").ok(),
             log: std::env::var("PHASEGATE_LOG").ok(),

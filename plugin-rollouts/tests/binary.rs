@@ -12,7 +12,7 @@ mod support;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -25,9 +25,11 @@ use goplugin_wire::{
         process::{Launch, Process},
     },
 };
-use phase_ledger::{Generation, Record, Session, Transaction, open_session};
-use schema_phases::{ChangeProfile, Conversion, Move, PhaseWindow, SchemaPhase};
-use support::{Api, CONFIG_MAP, Canary, SECRET, STABLE, Says, argument, config_map, replica_set, secret};
+use schema_phases::SchemaPhase;
+use support::{
+    Api, CONFIG_MAP, Canary, SECRET, STABLE, Says, StepTold as Told, argument, config_map, ledger::Runner, replica_set,
+    secret,
+};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -38,49 +40,6 @@ fn handshake() -> Handshake {
         protocol_version: 1,
         cookie_key: "ARGO_ROLLOUTS_RPC_PLUGIN".to_owned(),
         cookie_value: "step".to_owned(),
-    }
-}
-
-/// A change that is written to the ledger by hand, as a runner would.
-struct Runner {
-    session: Box<dyn Session>,
-    generation: Generation,
-}
-
-impl Runner {
-    async fn start(file: &Path) -> Self {
-        // The application's database, which is there before its ledger.
-        fs::File::create(file).unwrap();
-        let url = format!("sqlite://{}", file.display()).parse().unwrap();
-        let mut session = open_session(&url).await.unwrap();
-        assert!(session.try_lock().await.unwrap());
-        let generation = session.take_over("test").await.unwrap();
-        let profile = ChangeProfile {
-            name: "split-full-name".parse().unwrap(),
-            order: 1,
-            tables: ["customers".to_owned()].into(),
-            old_window: PhaseWindow::until(SchemaPhase::Migrated),
-            new_window: PhaseWindow::NEW_SHAPE,
-            conversion: Conversion::Rows,
-        };
-        let mut runner = Self { session, generation };
-        runner.record(vec![Record::Register { profile, definition: "d".repeat(64) }]).await;
-        runner
-    }
-
-    async fn record(&mut self, records: Vec<Record>) {
-        let transaction = Transaction { records, ..Transaction::default() };
-        self.session.commit(self.generation, &transaction).await.unwrap();
-    }
-
-    async fn reach(&mut self, goal: SchemaPhase) {
-        let name = || "split-full-name".parse().unwrap();
-        for pair in SchemaPhase::ALL.windows(2).take_while(|pair| pair[1] <= goal) {
-            let step = Move::new(pair[0], pair[1]).unwrap();
-            self.record(vec![Record::Intend(name(), step)]).await;
-            self.record(vec![Record::Act(name(), step)]).await;
-            self.record(vec![Record::Settle(name(), pair[1])]).await;
-        }
     }
 }
 
@@ -126,28 +85,6 @@ impl Bench {
 
     fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Told {
-    phase: String,
-    message: String,
-    requeue: i64,
-    status: Vec<u8>,
-    error: String,
-}
-
-impl Told {
-    fn of(value: &Value) -> Self {
-        let text = |path: &[&str]| value.at(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self {
-            phase: text(&["Result", "Phase"]),
-            message: text(&["Result", "Message"]),
-            requeue: value.at(&["Result", "RequeueAfter"]).and_then(Value::as_i64).unwrap_or_default(),
-            status: value.at(&["Result", "Status"]).and_then(Value::as_bytes).unwrap_or_default().to_vec(),
-            error: text(&["Error", "ErrorString"]),
-        }
     }
 }
 

@@ -53,7 +53,7 @@ async fn client() -> StepPluginClient<Channel> {
     let gate = Gate::new(Arc::clone(&ports) as _, Arc::clone(&ports) as _, ports, clock, limits);
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
-    let service = StepPluginServer::new(StepService::new(Arc::new(gate)));
+    let service = StepPluginServer::new(StepService::new(Arc::new(gate), Arc::default()));
     tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
     let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
     StepPluginClient::new(endpoint.connect().await.unwrap())

@@ -15,3 +15,6 @@ pub mod step {
         include!("generated/phasegate.step.v1.rs");
     }
 }
+
+/// All of it described for clients that ask by reflection: an encoded `FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/phasegate.step.v1.bin");

@@ -5,6 +5,8 @@
 use std::{fs, path::Path};
 
 const FILE: &str = "phasegate.step.v1.rs";
+/// What reflection tells: the same in the form that clients read.
+const DESCRIPTORS: &str = "phasegate.step.v1.bin";
 
 fn generate_into(directory: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -15,6 +17,9 @@ fn generate_into(directory: &Path) {
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)
         .expect("bindings can be written");
+    let mut compiler = protox::Compiler::new([root]).expect("the folder exists");
+    compiler.include_imports(true).open_file(root.join("step/v1/step.proto")).expect("the .proto files are sound");
+    fs::write(directory.join(DESCRIPTORS), compiler.encode_file_descriptor_set()).expect("descriptors can be written");
 }
 
 fn committed() -> std::path::PathBuf {
@@ -29,6 +34,11 @@ fn the_committed_bindings_are_what_the_proto_files_say() {
     }
     let fresh = tempfile::tempdir().expect("a temporary directory");
     generate_into(fresh.path());
-    let read = |directory: &Path| fs::read_to_string(directory.join(FILE)).expect("the bindings exist");
-    assert!(read(fresh.path()) == read(&committed()), "src/generated is out of date; run `make proto` and commit it");
+    for file in [FILE, DESCRIPTORS] {
+        let read = |directory: &Path| fs::read(directory.join(file)).expect("the bindings exist");
+        assert!(
+            read(fresh.path()) == read(&committed()),
+            "src/generated is out of date; run `make proto` and commit it"
+        );
+    }
 }

@@ -103,6 +103,11 @@ where
         receiver.await.unwrap_or_else(|_| Look { outcome: Err(gone()), at: self.inner.clock.now(), remembered: false })
     }
 
+    /// How many things are known or looked at.
+    pub fn known(&self) -> usize {
+        self.inner.lock().len()
+    }
+
     /// Forgets what nobody has asked for this long.
     pub fn forget_idle(&self, idle: Duration) {
         let now = Instant::now();

@@ -165,6 +165,12 @@ pub fn told_result(result: Option<wire::Result>) -> Result<Told, BadMessage> {
     Ok(Told { phase, message, requeue_after, status })
 }
 
+/// What is said to a rollout that was promoted past its step.
+pub const TERMINATED: &str =
+    "promoted past the gate; the schema was not touched by it, and moves only as its own rules allow";
+/// What is said to a rollout that was aborted.
+pub const ABORTED: &str = "aborted; a gate has nothing to undo, and the schema stays where every live version can work";
+
 /// The answer to an end that has nothing to undo.
 pub fn nothing_to_undo(message: &str) -> wire::Result {
     wire::Result {

@@ -6,12 +6,14 @@ use proto::step::v1::{
     AbortRequest, AbortResponse, RunRequest, RunResponse, TerminateRequest, TerminateResponse,
     step_plugin_server::StepPlugin,
 };
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait};
 use tracing::Instrument;
 
 use super::convert::{self, BadMessage};
 use crate::{
     gate::{Answer, Gate, Question},
+    metrics::Metrics,
     step::{
         config,
         report::{Report, report, unasked},
@@ -24,35 +26,44 @@ use crate::{
 #[derive(Clone)]
 pub struct StepService {
     gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
 }
 
 impl StepService {
-    /// A service that asks this gate.
-    pub const fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+    /// A service that asks this gate, and counts.
+    pub const fn new(gate: Arc<Gate>, metrics: Arc<Metrics>) -> Self {
+        Self { gate, metrics }
     }
 
     async fn answer(&self, call: StepCall) -> Report {
         let StepCall { rollout, config, status } = call;
+        let began = Instant::now();
         let config = match config::read(&config) {
             Ok(config) => config,
-            Err(bad) => return decided(&rollout, unasked(&bad), None),
+            Err(bad) => return self.decided(&rollout, unasked(&bad), None, began),
         };
         let hint = StepStatus::read(&status);
         let question = Question { rollout, only: config.databases.clone() };
         match self.gate.ask(&question).await {
             Ok(answer) => {
                 let sight = Sight::of(&answer);
-                decided(&question.rollout, report(answer, &question.rollout, &config, hint.as_ref()), Some(sight))
+                let report = report(answer, &question.rollout, &config, hint.as_ref());
+                self.decided(&question.rollout, report, Some(sight), began)
             }
-            Err(why) => decided(&question.rollout, unasked(&why), None),
+            Err(why) => self.decided(&question.rollout, unasked(&why), None, began),
         }
+    }
+
+    fn decided(&self, rollout: &AskingRollout, report: Report, sight: Option<Sight>, began: Instant) -> Report {
+        let reasons = sight.as_ref().map_or(&["unasked"][..], |sight| &sight.reasons);
+        self.metrics.decided(rollout, report.as_str(), reasons.iter().copied(), began.elapsed());
+        decided(rollout, report, sight)
     }
 }
 
 /// The fields of a decision's event.
 struct Sight {
-    reasons: String,
+    reasons: Vec<&'static str>,
     live: String,
     stable: String,
     canary: String,
@@ -60,14 +71,14 @@ struct Sight {
 
 impl Sight {
     fn of(answer: &Answer) -> Self {
-        let reasons: Vec<&str> = answer.verdict.reasons().iter().map(schema_phases::Reason::as_str).collect();
+        let reasons = answer.verdict.reasons().iter().map(schema_phases::Reason::as_str).collect();
         let entries = answer.view.databases.iter().filter_map(|database| database.ledger.as_ref());
         let changes = entries.flat_map(|ledger| &ledger.changes);
         // All that holds a canary is among the latest; a ledger of years must not fill the log.
         let live: Vec<String> =
             changes.rev().take(8).map(|entry| format!("{}={}", entry.profile.name, entry.span)).collect();
         Self {
-            reasons: reasons.join(","),
+            reasons,
             live: live.join(","),
             stable: answer.view.stable.clone().unwrap_or_default(),
             canary: answer.view.canary.clone(),
@@ -78,7 +89,7 @@ impl Sight {
 /// Tells the operator, once a decision.
 fn decided(rollout: &AskingRollout, report: Report, sight: Option<Sight>) -> Report {
     let sight = sight.unwrap_or(Sight {
-        reasons: "unasked".to_owned(),
+        reasons: vec!["unasked"],
         live: String::new(),
         stable: String::new(),
         canary: String::new(),
@@ -88,7 +99,7 @@ fn decided(rollout: &AskingRollout, report: Report, sight: Option<Sight>) -> Rep
         namespace = rollout.namespace,
         step = rollout.step_index.unwrap_or_default(),
         verdict = report.as_str(),
-        reason = sight.reasons,
+        reason = sight.reasons.join(","),
         live = sight.live,
         stable = sight.stable,
         canary = sight.canary,
@@ -115,14 +126,12 @@ impl StepPlugin for StepService {
     async fn terminate(&self, request: Request<TerminateRequest>) -> Result<Response<TerminateResponse>, Status> {
         let rollout = convert::rollout_from_wire(request.into_inner().rollout).map_err(bad)?;
         tracing::info!(rollout = rollout.name, namespace = rollout.namespace, "terminated");
-        let message = "promoted past the gate; the schema was not touched by it, and moves only as its own rules allow";
-        Ok(Response::new(TerminateResponse { result: Some(convert::nothing_to_undo(message)) }))
+        Ok(Response::new(TerminateResponse { result: Some(convert::nothing_to_undo(convert::TERMINATED)) }))
     }
 
     async fn abort(&self, request: Request<AbortRequest>) -> Result<Response<AbortResponse>, Status> {
         let rollout = convert::rollout_from_wire(request.into_inner().rollout).map_err(bad)?;
         tracing::info!(rollout = rollout.name, namespace = rollout.namespace, "aborted");
-        let message = "aborted; a gate has nothing to undo, and the schema stays where every live version can work";
-        Ok(Response::new(AbortResponse { result: Some(convert::nothing_to_undo(message)) }))
+        Ok(Response::new(AbortResponse { result: Some(convert::nothing_to_undo(convert::ABORTED)) }))
     }
 }

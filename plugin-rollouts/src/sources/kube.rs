@@ -194,7 +194,8 @@ fn pairs(map: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = (&str, 
     map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
-async fn connect(patience: Duration) -> Result<Client, NoClient> {
+/// A client of the API that this process is set up for.
+pub(super) async fn connect(patience: Duration) -> Result<Client, NoClient> {
     bounded(Config::infer().await.map_err(|error| NoClient::NoConfig(Box::new(error)))?, patience)
 }
 

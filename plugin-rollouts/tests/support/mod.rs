@@ -1,6 +1,9 @@
 //! What the integration tests share: a small Kubernetes API on loopback and a Rollout as Argo's host sends it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod ledger;
+pub mod server;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -23,6 +26,8 @@ pub enum Says {
     Status(u16),
     /// Nothing, ever.
     Nothing,
+    /// TokenReviews: the status for each token that is known; any other is not authenticated.
+    Reviews(BTreeMap<String, Json>),
 }
 
 /// An API that knows objects by the path of a GET, query included. It ends when dropped.
@@ -91,7 +96,18 @@ async fn answer(
             let count = connection.read(&mut chunk).await.ok().filter(|count| *count > 0)?;
             read.extend_from_slice(&chunk[..count]);
         }
-        let head = String::from_utf8_lossy(&std::mem::take(&mut read)).into_owned();
+        let end = read.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+        let head = String::from_utf8_lossy(&read[..end]).into_owned();
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let whole = end + length.unwrap_or(0);
+        while read.len() < whole {
+            let mut chunk = [0; 4096];
+            let count = connection.read(&mut chunk).await.ok().filter(|count| *count > 0)?;
+            read.extend_from_slice(&chunk[..count]);
+        }
+        let sent: Json = serde_json::from_slice(&read[end..whole]).unwrap_or_default();
+        read.drain(..whole);
         let path = head.split(' ').nth(1)?.trim_end_matches('?').to_owned();
         asked.lock().unwrap().push(path.clone());
         let found = says.lock().unwrap().get(&path).cloned().unwrap_or(Says::Status(404));
@@ -105,6 +121,15 @@ async fn answer(
                 )
             }
             Says::Nothing => return std::future::pending().await,
+            Says::Reviews(known) => {
+                let token = sent["spec"]["token"].as_str().unwrap_or_default();
+                let status = known.get(token).cloned().unwrap_or_else(|| json!({"authenticated": false}));
+                (
+                    201,
+                    json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "metadata": {},
+                    "spec": sent["spec"], "status": status}),
+                )
+            }
         };
         let body = body.to_string();
         let head =
@@ -115,6 +140,7 @@ async fn answer(
 
 pub const CONFIG_MAP: &str = "/api/v1/namespaces/store/configmaps/phasegate-customers";
 pub const SECRET: &str = "/api/v1/namespaces/store/secrets/customers-reader";
+pub const REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 pub const STABLE: &str = "/apis/apps/v1/namespaces/store/replicasets/shop-66c5f";
 
 pub fn config_map(engine: &str, more: &[(&str, &str)]) -> Json {
@@ -237,4 +263,27 @@ pub fn argument(method: &str, canary: &Canary<'_>, config: &str, status: &[u8]) 
     let name = format!("step.{type_name}");
     let value = Value::record(&type_name, [("Rollout", rollout), ("Context", context)]);
     (Schema::interface([(name.as_str(), args_type.into())]), Value::interface(name.as_str(), value))
+}
+
+/// What Argo is told about a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepTold {
+    pub phase: String,
+    pub message: String,
+    pub requeue: i64,
+    pub status: Vec<u8>,
+    pub error: String,
+}
+
+impl StepTold {
+    pub fn of(value: &Value) -> Self {
+        let text = |path: &[&str]| value.at(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self {
+            phase: text(&["Result", "Phase"]),
+            message: text(&["Result", "Message"]),
+            requeue: value.at(&["Result", "RequeueAfter"]).and_then(Value::as_i64).unwrap_or_default(),
+            status: value.at(&["Result", "Status"]).and_then(Value::as_bytes).unwrap_or_default().to_vec(),
+            error: text(&["Error", "ErrorString"]),
+        }
+    }
 }

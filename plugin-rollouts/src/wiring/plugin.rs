@@ -1,0 +1,74 @@
+//! The plugin: serves the host that started this process, with a gate here or elsewhere.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use goplugin_wire::{Ended, Handshake, ServeConfig, ServeError, serve, socket_directory};
+use proto::step::v1::step_plugin_server::StepPlugin;
+use tokio::sync::watch;
+
+use super::{Environment, gate, now, runtime, wall_clock};
+use crate::{
+    chain::chain,
+    config::PluginSettings,
+    front::Front,
+    gate::Clock,
+    grpc::remote::Remote,
+    metrics::Metrics,
+    serve::{
+        listen::{self, Transport},
+        probes,
+    },
+    telemetry,
+};
+
+/// Argo Rollouts' host sets this variable to this value for a step plugin (1.10.2, rollout/steps/plugin/client).
+pub(super) const COOKIE: (&str, &str) = ("ARGO_ROLLOUTS_RPC_PLUGIN", "step");
+/// What hangs in a resolver's thread must not keep the process alive.
+const LEAVE_WITHIN: Duration = Duration::from_millis(100);
+
+/// Serves until the host says Quit or is gone.
+pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow::Result<()> {
+    let handshake =
+        Handshake { protocol_version: 1, cookie_key: COOKIE.0.to_owned(), cookie_value: COOKIE.1.to_owned() };
+    // Said before anything is started, and in words for the person who typed it.
+    handshake.check(environment.cookie.as_deref())?;
+    telemetry::to_stderr(settings.level, wall_clock);
+    let directory = socket_directory(environment.socket_directory.as_deref(), environment.temporary.as_deref());
+    let serving = ServeConfig::new(handshake, environment.cookie.clone(), directory);
+    let runtime = runtime()?;
+    let ended = runtime.block_on(plugin(settings, serving));
+    runtime.shutdown_timeout(LEAVE_WITHIN);
+    match ended.context("cannot serve the host")? {
+        Ended::Quit => tracing::info!("the host said Quit"),
+        Ended::Disconnected => tracing::info!("the host is gone"),
+    }
+    Ok(())
+}
+
+async fn plugin(settings: PluginSettings, serving: ServeConfig) -> Result<Ended, ServeError> {
+    let PluginSettings { limits, level: _, remote, metrics: address } = settings;
+    let metrics = Arc::<Metrics>::default();
+    if let Some(address) = address {
+        tokio::spawn(tell_prometheus(address, Arc::clone(&metrics)));
+    }
+    match remote {
+        Some(remote) => fronted(Remote::new(remote), serving).await,
+        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics), serving).await,
+    }
+}
+
+async fn fronted<S: StepPlugin>(service: S, serving: ServeConfig) -> Result<Ended, ServeError> {
+    serve(serving, Arc::new(Front::new(service)), &mut std::io::stdout()).await
+}
+
+/// A plugin that cannot be watched still serves.
+async fn tell_prometheus(address: SocketAddr, metrics: Arc<Metrics>) {
+    match listen::bind(address).await {
+        Ok(listener) => {
+            let (_open, end) = watch::channel(false);
+            listen::serve(listener, Transport::Plain, probes::metrics_router(metrics), end).await;
+        }
+        Err(error) => tracing::warn!(error = chain(&error), "no metrics are told"),
+    }
+}
