@@ -99,7 +99,8 @@ impl BackfillRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
-/// What identifies a database server: PostgreSQL's system identifier; for SQLite a number drawn when the ledger was
+/// What identifies a database server: PostgreSQL's system identifier; MariaDB's `server_id`,
+/// MySQL's `server_uuid`; for SQLite a number drawn when the ledger was
 /// made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerIdentity(pub String);

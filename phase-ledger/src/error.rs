@@ -26,6 +26,12 @@ pub enum ReadError {
     /// A connection pooler stands in between and lends one server session to many clients: no lock would hold.
     #[error("the address leads to a connection pooler that shares server sessions; use the server's own address")]
     Pooler,
+    /// A server that no ledger can be kept on: too old, of another make, or one of several that accept writes.
+    #[error("the database cannot be used: {why}")]
+    Unsupported {
+        /// What is wrong with it, and the remedy.
+        why: String,
+    },
     /// Not the server that the ledger was last written on.
     #[error(
         "the server is {found}, and the ledger was last written on {recorded}; run `phasegate run` once to take it over"

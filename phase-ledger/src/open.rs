@@ -2,6 +2,7 @@
 
 use crate::{
     DatabaseUrl, LedgerReader, ReadError, Session,
+    mysql::{MysqlReader, MysqlSession},
     postgres::{PostgresReader, PostgresSession},
     sqlite::{SqliteReader, SqliteSession},
 };
@@ -13,6 +14,9 @@ use crate::{
 /// None so far: an address that was parsed has an engine, and nothing is opened yet.
 pub fn open_reader(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
     if let Some(reader) = PostgresReader::new(url) {
+        return Ok(Box::new(reader));
+    }
+    if let Some(reader) = MysqlReader::new(url) {
         return Ok(Box::new(reader));
     }
     match SqliteReader::new(url) {
@@ -27,6 +31,9 @@ pub fn open_reader(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError
 /// [`ReadError::Unreachable`], or [`ReadError::Pooler`].
 pub async fn open_session(url: &DatabaseUrl) -> Result<Box<dyn Session>, ReadError> {
     if let Some(session) = PostgresSession::connect(url).await? {
+        return Ok(Box::new(session));
+    }
+    if let Some(session) = MysqlSession::connect(url).await? {
         return Ok(Box::new(session));
     }
     match SqliteSession::connect(url).await? {

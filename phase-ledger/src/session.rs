@@ -31,7 +31,7 @@ pub type Row = Vec<Cell>;
 /// One SQL statement with its bound values. Identifiers in `sql` are quoted already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// The text: `$1` placeholders on PostgreSQL, `?1` on SQLite.
+    /// The text: `$1` placeholders on PostgreSQL, `?1` on SQLite, `?` on MariaDB and MySQL.
     pub sql: String,
     /// The values.
     pub binds: Vec<Cell>,
@@ -49,7 +49,8 @@ impl Statement {
 pub struct Transaction {
     /// Tables to lock before the work begins, in the mode that the DDL needs, without waiting longer than
     /// `lock_timeout` (zero: NOWAIT). Empty for plain data changes. Names as written in Git, `customers` or
-    /// `sales.customers`: the driver quotes them.
+    /// `sales.customers`: the driver quotes them. MariaDB and MySQL refuse
+    /// both this and DDL in `work`: there a statement that needs it is run alone.
     pub lock_tables: Vec<String>,
     /// How long any statement may wait for a lock; zero: not at all. The wait for the ledger's own row stalls no
     /// application and is bounded apart from this.

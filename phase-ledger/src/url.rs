@@ -1,12 +1,17 @@
 //! `DatabaseUrl`: where a database is and with which password. Whoever prints it sees no password.
 
+mod mysql;
+
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use sqlx::postgres::PgConnectOptions;
 
 use crate::text::percent_decoded;
 
-/// Where a database is: `postgres://user:password@host/database?sslmode=...` or `sqlite:///path/to/file.db`.
+pub(crate) use self::mysql::MysqlAddress;
+
+/// Where a database is: `postgres://user:password@host/database?sslmode=...`, the same with `mysql://` or `mariadb://`,
+/// or `sqlite:///path/to/file.db`.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     target: Target,
@@ -16,6 +21,7 @@ pub struct DatabaseUrl {
 #[derive(Clone)]
 pub(crate) enum Target {
     Postgres(Box<PgConnectOptions>),
+    Mysql(Box<MysqlAddress>),
     Sqlite(PathBuf),
 }
 
@@ -24,18 +30,24 @@ pub(crate) enum Target {
 pub enum LedgerEngine {
     /// PostgreSQL.
     Postgres,
+    /// MySQL, or MariaDB by the address of the protocol they share.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
     /// SQLite.
     Sqlite,
 }
 
 impl LedgerEngine {
     /// Every engine.
-    pub const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Mysql, Self::Mariadb, Self::Sqlite];
 
     /// The word used in files and messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
             Self::Sqlite => "sqlite",
         }
     }
@@ -45,14 +57,13 @@ impl LedgerEngine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadDatabaseUrl {
     /// No known scheme.
-    #[error("this is no database URL; write postgres://user:password@host/database or sqlite:///path/to/file.db")]
+    #[error(
+        "this is no database URL; write postgres://user:password@host/database (or mysql://, or mariadb://), or sqlite:///path/to/file.db"
+    )]
     Scheme,
-    /// An engine that has no ledger yet.
-    #[error("there is no ledger for {engine} yet: support for it follows; use postgres or sqlite")]
-    NotYet {
-        /// The engine.
-        engine: &'static str,
-    },
+    /// A MySQL or MariaDB server without a database on it.
+    #[error("the database URL names no database; write it behind the host: mysql://user:password@host/database")]
+    NoDatabase,
     /// It cannot be taken apart.
     #[error("the database URL cannot be read; percent-encode every / ? # @ : and % in its user and password")]
     Unreadable,
@@ -105,8 +116,10 @@ const IGNORED: [&str; 9] = [
 impl DatabaseUrl {
     /// The engine.
     pub fn engine(&self) -> LedgerEngine {
-        match self.target {
+        match &self.target {
             Target::Postgres(_) => LedgerEngine::Postgres,
+            Target::Mysql(address) if address.must_be_mariadb => LedgerEngine::Mariadb,
+            Target::Mysql(_) => LedgerEngine::Mysql,
             Target::Sqlite(_) => LedgerEngine::Sqlite,
         }
     }
@@ -125,8 +138,8 @@ impl FromStr for DatabaseUrl {
         let target = match scheme {
             "postgres" | "postgresql" => Target::Postgres(Box::new(postgres(rest)?)),
             "sqlite" => Target::Sqlite(sqlite(rest)?),
-            "mysql" => return Err(BadDatabaseUrl::NotYet { engine: "mysql" }),
-            "mariadb" => return Err(BadDatabaseUrl::NotYet { engine: "mariadb" }),
+            "mysql" => Target::Mysql(Box::new(mysql::mysql(rest, false)?)),
+            "mariadb" => Target::Mysql(Box::new(mysql::mysql(rest, true)?)),
             _ => return Err(BadDatabaseUrl::Scheme),
         };
         Ok(Self { target })
@@ -135,13 +148,7 @@ impl FromStr for DatabaseUrl {
 
 fn postgres(rest: &str) -> Result<PgConnectOptions, BadDatabaseUrl> {
     let rest = rest.strip_prefix("//").ok_or(BadDatabaseUrl::Scheme)?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    // A password with an unencoded / ? or # would end the authority early and turn up in messages as a host or a name.
-    if tail.contains(['@', '#']) || authority.matches('@').count() > 1 {
-        return Err(BadDatabaseUrl::Unreadable);
-    }
-    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    let (authority, path, query) = no_stray_marks(rest)?;
     let mut kept = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -159,6 +166,18 @@ fn postgres(rest: &str) -> Result<PgConnectOptions, BadDatabaseUrl> {
     format!("postgres://{authority}{path}?{}", kept.join("&"))
         .parse::<PgConnectOptions>()
         .map_err(|_| BadDatabaseUrl::Unreadable)
+}
+
+/// Authority, path and query of an address behind its `//`. A password with an unencoded / ? or # would end the authority
+/// early and turn up in messages as a host or a name.
+fn no_stray_marks(rest: &str) -> Result<(&str, &str, &str), BadDatabaseUrl> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    if tail.contains(['@', '#']) || authority.matches('@').count() > 1 {
+        return Err(BadDatabaseUrl::Unreadable);
+    }
+    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    Ok((authority, path, query))
 }
 
 fn sqlite(rest: &str) -> Result<PathBuf, BadDatabaseUrl> {
@@ -182,6 +201,7 @@ impl fmt::Display for DatabaseUrl {
                 let database = options.get_database().unwrap_or_else(|| options.get_username());
                 write!(f, "postgres://{host}:{port}/{database}")
             }
+            Target::Mysql(address) => write!(f, "{address}"),
             Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
         }
     }

@@ -182,6 +182,7 @@ fn missing(cause: &ReadError) -> Missing {
         ReadError::NotPermitted { .. } => Because::NotPermitted(why),
         ReadError::Standby
         | ReadError::Pooler
+        | ReadError::Unsupported { .. }
         | ReadError::OtherServer { .. }
         | ReadError::Format { .. }
         | ReadError::Unexplained { .. }

@@ -1,4 +1,4 @@
-//! The PostgreSQL driver of the ledger, on a real server.
+//! The drivers of the ledger, on real servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,6 +17,8 @@ use sqlx::PgConnection;
 use tests::postgres::{Database, database};
 use tokio::sync::Mutex;
 
+#[path = "ledger/mariadb.rs"]
+mod mariadb;
 #[path = "ledger/postgres.rs"]
 mod postgres;
 

@@ -39,6 +39,11 @@ pub trait Bench: Send + Sync {
         true
     }
 
+    /// Whether DDL is undone with the transaction it is in. Where it is not, a transaction refuses it.
+    fn ddl_is_transactional(&self) -> bool {
+        true
+    }
+
     /// A statement that takes about a second, if there is one.
     fn slow(&self) -> Option<Statement>;
 }

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Writes the ledger that the dumps hold, on a database without one: generation 2, three changes, one of each span.
-/// To renew a dump run this, then `pg_dump --schema phasegate --inserts --no-owner` or SQLite's `.dump`.
+/// To renew a dump run this, then `pg_dump --schema phasegate --inserts --no-owner`,
+/// `mariadb-dump --skip-comments --skip-extended-insert` or SQLite's `.dump`.
 ///
 /// # Errors
 /// What went wrong.

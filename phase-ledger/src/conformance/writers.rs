@@ -8,7 +8,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::bench::{Bench, Broken, acting, fails, holds, insert, ledger, name, same, work};
-use crate::{Generation, Record, Transaction, WriteError};
+use crate::{Generation, Record, Session, Statement, Transaction, WriteError};
 
 /// Until it is released or its session is gone.
 ///
@@ -142,6 +142,9 @@ pub async fn a_given_up_commit_leaves_nothing(bench: &impl Bench) -> Result<(), 
 pub async fn a_held_table_is_not_waited_for(bench: &impl Bench) -> Result<(), Broken> {
     let (mut session, generation) = acting(bench).await?;
     bench.hold().await?;
+    if !bench.ddl_is_transactional() {
+        return a_held_table_is_not_waited_for_alone(bench, session.as_mut(), generation).await;
+    }
     for (lock_timeout, bound) in [(Duration::ZERO, 2), (Duration::from_millis(50), 2)] {
         let transaction = Transaction { lock_tables: vec!["items".to_owned()], lock_timeout, ..work([insert(1)]) };
         let began = Instant::now();
@@ -155,6 +158,31 @@ pub async fn a_held_table_is_not_waited_for(bench: &impl Bench) -> Result<(), Br
     let lock_timeout = Duration::from_secs(5);
     let transaction = Transaction { lock_tables: vec!["items".to_owned()], lock_timeout, ..work([insert(1)]) };
     same("the rows touched", &session.commit(generation, &transaction).await?, &vec![1])?;
+    same("the rows", &bench.items().await?, &1)
+}
+
+/// The same where DDL is no part of a transaction; and an application that comes after it does not wait either.
+async fn a_held_table_is_not_waited_for_alone(
+    bench: &impl Bench,
+    session: &mut dyn Session,
+    generation: Generation,
+) -> Result<(), Broken> {
+    let alter = Statement::plain("ALTER TABLE items ADD COLUMN more INT");
+    for lock_timeout in [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)] {
+        let began = Instant::now();
+        let outcome = session.run_alone(generation, &alter, lock_timeout).await;
+        fails("the lock", outcome, |error| {
+            error.is_transient()
+                && matches!(error, WriteError::LockNotAvailable { table, .. } if table.contains("items"))
+        })?;
+        holds("it did not wait", began.elapsed() < Duration::from_secs(2))?;
+    }
+    let transaction = Transaction { lock_tables: vec!["items".to_owned()], ..work([insert(1)]) };
+    let outcome = session.commit(generation, &transaction).await;
+    fails("a lock in a transaction", outcome, |error| matches!(error, WriteError::Refused { .. }))?;
+    bench.release().await?;
+    session.run_alone(generation, &alter, Duration::from_secs(5)).await?;
+    session.commit(generation, &work([insert(1)])).await?;
     same("the rows", &bench.items().await?, &1)
 }
 

@@ -1,6 +1,6 @@
 //! What PostgreSQL's errors mean to a ledger.
 
-use crate::{Generation, ReadError, WriteError, text::shortened};
+use crate::{ReadError, WriteError, text::shortened};
 
 /// What a failed statement means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +64,9 @@ pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) ->
 /// The error of `fence.sql` or `peek.sql`: whatever refuses them, the ledger is not as it must be.
 pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
     match fault(&cause) {
-        Fault::Refused => damaged(&cause.to_string()),
+        Fault::Refused => WriteError::Read(ReadError::damaged("phasegate.ledger", cause.to_string())),
         Fault::Gone | Fault::Lock | Fault::Passing => write_error(cause, sql, Some("phasegate.ledger")),
     }
-}
-
-fn damaged(why: &str) -> WriteError {
-    WriteError::Read(ReadError::damaged("phasegate.ledger", why))
 }
 
 /// The error of a query of the caller.
@@ -81,23 +77,4 @@ pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
             ReadError::Query { statement: shortened(sql, 200), cause: Box::new(cause) }
         }
     }
-}
-
-/// Checks one row of `fence.sql` or `peek.sql`.
-pub(super) fn fence(
-    row: Option<(Option<String>, Option<String>, Option<String>)>,
-    mine: Generation,
-    mark: &str,
-) -> Result<(), WriteError> {
-    let Some((format, generation, marked)) = row else { return Err(damaged("it has no row")) };
-    if marked.as_deref() != Some(mark) {
-        return Err(WriteError::Read(ReadError::Pooler));
-    }
-    let format: u32 = format.and_then(|text| text.parse().ok()).ok_or_else(|| damaged("format is no number"))?;
-    if format != crate::FORMAT {
-        return Err(WriteError::Read(ReadError::Format { found: format, known: crate::FORMAT }));
-    }
-    let newest: u64 =
-        generation.and_then(|text| text.parse().ok()).ok_or_else(|| damaged("generation is no number"))?;
-    if newest == mine.0 { Ok(()) } else { Err(WriteError::Fenced { mine }) }
 }

@@ -35,7 +35,7 @@ impl PostgresReader {
     pub fn new(url: &DatabaseUrl) -> Option<Self> {
         match url.target() {
             Target::Postgres(options) => Some(Self { options: PgConnectOptions::clone(options), turns: Turns::new() }),
-            Target::Sqlite(_) => None,
+            Target::Mysql(_) | Target::Sqlite(_) => None,
         }
     }
 

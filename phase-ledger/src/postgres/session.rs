@@ -14,6 +14,7 @@ use crate::{
     BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, ReadError, Reading, Row, Session, Statement,
     Transaction, WriteError,
     decode::Whose,
+    fence,
     postgres::{
         connect, fault, look, values,
         work::{LEDGER, SENTENCES, Work, fence_columns, milliseconds},
@@ -148,7 +149,7 @@ impl PostgresSession {
     async fn commit_inner(&mut self, mine: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
         let mark = self.mark.clone();
         let mut work = self.begin(FENCE).await?;
-        fault::fence(work.fence().await?, mine, &mark)?;
+        fence::check(work.fence().await?, mine, &mark, LEDGER)?;
         // The records are checked before the work begins: a conflict costs the application nothing.
         let states = if transaction.records.is_empty() { None } else { Some(work.states(&transaction.records).await?) };
         work.lock_tables(transaction).await?;
@@ -181,7 +182,7 @@ impl PostgresSession {
         let row = work.fence().await?;
         let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
         let generation = Generation(generation.unwrap_or_default());
-        fault::fence(row, generation, &mark)?;
+        fence::check(row, generation, &mark, LEDGER)?;
         let text = paused.map_or(Cell::Null, |paused| Cell::Text(paused.to_owned()));
         work.write(include_str!("../sql/postgres/pause.sql"), vec![text]).await?;
         work.write(SENTENCES.add_history, pause_line(generation, paused)).await?;
@@ -231,7 +232,7 @@ impl PostgresSession {
         let sql = include_str!("../sql/postgres/peek.sql");
         let row = sqlx::raw_sql(sql).fetch_optional(&mut *connection).await;
         let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
-        fault::fence(row.as_ref().map(fence_columns).transpose()?, mine, &mark)?;
+        fence::check(row.as_ref().map(fence_columns).transpose()?, mine, &mark, LEDGER)?;
         let mut work = Work::new(connection, &mark);
         // An index built concurrently waits for old transactions as for locks. Nobody queues behind it meanwhile, and one
         // given up leaves an invalid index behind.
@@ -304,7 +305,11 @@ impl Session for PostgresSession {
         match self.batch_inner(generation, batch).await {
             Err(error) => match self.failed(error, None).await {
                 WriteError::Fenced { mine } => Err(self.no_range(mine, batch).await),
-                error => Err(error),
+                error @ (WriteError::LockNotAvailable { .. }
+                | WriteError::Conflict { .. }
+                | WriteError::Transient { .. }
+                | WriteError::Refused { .. }
+                | WriteError::Read(_)) => Err(error),
             },
             done => done,
         }

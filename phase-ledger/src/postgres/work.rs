@@ -11,6 +11,7 @@ use sqlx::{
 use crate::{
     Batch, Batched, Cell, Generation, LedgerState, ReadError, Reading, Record, Row, Statement, Transaction, WriteError,
     decode::Whose,
+    fence::{self, FenceRow},
     postgres::{fault, look, values},
     statement,
     store::{Scribe, Sentences, advance, count, upgrade_line},
@@ -37,8 +38,6 @@ pub(super) const LEDGER: &str = "phasegate.ledger";
 pub(super) fn milliseconds(wait: Duration) -> u128 {
     wait.as_millis().clamp(1, 3_600_000)
 }
-
-pub(super) type FenceRow = (Option<String>, Option<String>, Option<String>);
 
 pub(super) fn fence_columns(row: &PgRow) -> Result<FenceRow, WriteError> {
     let text = |at: usize| row.try_get(at).map_err(|cause| WriteError::Read(fault::unreachable(cause)));
@@ -137,7 +136,7 @@ impl<'a> Work<'a> {
         let row = row.map_err(|cause| fault::fence_error(cause, sql))?;
         // Fenced off, or no such range: a look from outside of the transaction tells.
         let row = row.ok_or(WriteError::Fenced { mine })?;
-        fault::fence(Some(fence_columns(&row)?), mine, self.mark)
+        fence::check(Some(fence_columns(&row)?), mine, self.mark, LEDGER)
     }
 
     /// The work of a batch, behind its fence.
@@ -163,15 +162,13 @@ impl<'a> Work<'a> {
         row: Option<FenceRow>,
         runner: &str,
     ) -> Result<(Generation, String), WriteError> {
-        let generation = row.as_ref().and_then(|(_, generation, _)| generation.as_deref()?.parse().ok());
-        let damaged = || WriteError::Read(ReadError::damaged(LEDGER, "generation is no number that can be raised"));
-        let generation: u64 = generation.filter(|generation| *generation < i64::MAX as u64).ok_or_else(damaged)?;
-        fault::fence(row, Generation(generation), self.mark)?;
+        let generation = fence::raisable(row.as_ref(), LEDGER)?;
+        fence::check(row, Generation(generation), self.mark, LEDGER)?;
         let sql = include_str!("../sql/postgres/take_over.sql");
         let row = values::fixed(sql, vec![Cell::Text(runner.to_owned())]).fetch_one(&mut *self.connection).await;
         let row = row.map_err(|cause| fault::write_error(cause, sql, Some(LEDGER)))?;
         let text = |at: usize| row.try_get::<String, _>(at).map_err(|cause| fault::write_error(cause, sql, None));
-        let raised = Generation(text(0)?.parse().map_err(|_| damaged())?);
+        let raised = Generation(text(0)?.parse().map_err(|_| ReadError::damaged(LEDGER, "generation is no number"))?);
         self.write(include_str!("../sql/postgres/raise_ranges.sql"), vec![count(raised.0)]).await?;
         Ok((raised, text(1)?))
     }

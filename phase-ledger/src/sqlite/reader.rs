@@ -44,7 +44,7 @@ impl SqliteReader {
     pub fn new(url: &DatabaseUrl) -> Option<Self> {
         match url.target() {
             Target::Sqlite(path) => Some(Self { path: path.clone(), turns: Turns::new() }),
-            Target::Postgres(_) => None,
+            Target::Postgres(_) | Target::Mysql(_) => None,
         }
     }
 

@@ -336,7 +336,11 @@ impl Session for SqliteSession {
         match self.batch_inner(generation, batch).await {
             Err(error) => match self.failed(error).await {
                 WriteError::Fenced { mine } => Err(self.no_range(mine, batch).await),
-                error => Err(error),
+                error @ (WriteError::LockNotAvailable { .. }
+                | WriteError::Conflict { .. }
+                | WriteError::Transient { .. }
+                | WriteError::Refused { .. }
+                | WriteError::Read(_)) => Err(error),
             },
             done => done,
         }

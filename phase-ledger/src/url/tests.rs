@@ -7,6 +7,8 @@ fn an_address_is_shown_without_its_password() {
         ("postgresql://anna:s3cret@db.example/shop", "postgres://db.example:5432/shop"),
         ("postgres://anna:s3%2Fcret%40@db/shop?password=s3cret", "postgres://db:5432/shop"),
         ("postgres://anna:s3cret@db/shop?connect_timeout=3&channel_binding=require", "postgres://db:5432/shop"),
+        ("mysql://anna:s3cret@db.example:3307/shop?ssl-mode=required", "mysql://db.example:3307/shop"),
+        ("mariadb://anna:s3%2Fcret%40@db/shop?charset=latin1", "mariadb://db:3306/shop"),
         ("sqlite:///var/lib/shop.db", "sqlite:///var/lib/shop.db"),
         ("sqlite://shop%20one.db", "sqlite://shop one.db"),
     ];
@@ -23,8 +25,15 @@ fn a_text_that_is_no_address_is_refused_and_not_repeated() {
         ("s3cret", BadDatabaseUrl::Scheme),
         ("s3cret://host/db", BadDatabaseUrl::Scheme),
         ("postgres:s3cret", BadDatabaseUrl::Scheme),
-        ("mysql://u:s3cret@host/db", BadDatabaseUrl::NotYet { engine: "mysql" }),
-        ("mariadb://u:s3cret@host/db", BadDatabaseUrl::NotYet { engine: "mariadb" }),
+        ("mysql:s3cret", BadDatabaseUrl::Scheme),
+        ("mysql://u:s3cret@host", BadDatabaseUrl::NoDatabase),
+        ("mariadb://u:s3cret@host/", BadDatabaseUrl::NoDatabase),
+        ("mysql://u:12/s3cret@host/db", BadDatabaseUrl::Unreadable),
+        ("mysql://u:12#s3cret@host/db", BadDatabaseUrl::Unreadable),
+        ("mysql://u:s3cret@host:port/db", BadDatabaseUrl::Unreadable),
+        ("mysql://u@host/db?password=s3cret", BadDatabaseUrl::Parameter { name: "password".to_owned() }),
+        ("mysql://u@host/db?sslMode=s3cret", BadDatabaseUrl::Parameter { name: "sslMode".to_owned() }),
+        ("mariadb://u@host/db?ssl-mode=s3cret", BadDatabaseUrl::Value { name: "ssl-mode".to_owned() }),
         // Characters that stand for something else in an address, unencoded in the password.
         ("postgres://u:12/s3cret@host/db", BadDatabaseUrl::Unreadable),
         ("postgres://u:12?s3cret@host/db", BadDatabaseUrl::Unreadable),
@@ -52,7 +61,9 @@ fn a_text_that_is_no_address_is_refused_and_not_repeated() {
 
 #[test]
 fn every_engine_has_a_word_of_its_own() {
-    assert_eq!(LedgerEngine::ALL.map(LedgerEngine::as_str), ["postgres", "sqlite"]);
+    assert_eq!(LedgerEngine::ALL.map(LedgerEngine::as_str), ["postgres", "mysql", "mariadb", "sqlite"]);
     assert_eq!("sqlite:///a".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Sqlite);
+    assert_eq!("mysql://a/b".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Mysql);
+    assert_eq!("mariadb://a/b".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Mariadb);
     assert_eq!("postgres://a".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Postgres);
 }

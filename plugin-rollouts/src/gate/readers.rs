@@ -89,6 +89,7 @@ fn because(error: ReadError) -> Because {
         | ReadError::Unexplained { .. }
         | ReadError::Damaged { .. }
         | ReadError::Pooler
+        | ReadError::Unsupported { .. }
         | ReadError::Query { .. } => Because::Untrusted(chain(&error)),
     }
 }

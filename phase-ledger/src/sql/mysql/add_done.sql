@@ -1,0 +1,1 @@
+INSERT INTO phasegate_done (`change`, step) VALUES (?, ?)

@@ -1,0 +1,1 @@
+DELETE FROM phasegate_changes WHERE name = ?

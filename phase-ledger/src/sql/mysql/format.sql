@@ -1,0 +1,1 @@
+SELECT CAST(l.format AS CHAR) FROM phasegate_ledger l

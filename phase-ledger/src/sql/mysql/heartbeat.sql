@@ -1,0 +1,1 @@
+SELECT CAST(IS_USED_LOCK(CONCAT('phasegate.', SHA1(DATABASE()))) = CONNECTION_ID() AS CHAR), CAST(@phasegate_mark AS CHAR)

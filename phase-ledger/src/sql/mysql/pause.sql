@@ -1,0 +1,1 @@
+UPDATE phasegate_ledger SET paused = ?
