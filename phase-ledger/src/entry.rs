@@ -51,10 +51,21 @@ pub struct LedgerEntry {
     pub definition: String,
     /// Whether a version of the new shape may ever have written: from then on `old = b(new)` counts as agreement.
     pub new_shape_live: bool,
-    /// Statements of the move in hand that are done, by index within the move's steps.
+    /// Statements of the move in hand that are done, by index within the move's steps; and [`HIDDEN`].
     pub done: BTreeSet<u32>,
     /// How far the backfill is, when one has begun.
     pub backfill: Option<BackfillProgress>,
+}
+
+/// Stands among the steps that are done while the old shape is hidden and can be brought back. No move has as many
+/// steps; a runner too old to know it refuses to go on with the move, and a gate sees what it saw before: a contract.
+pub const HIDDEN: u32 = 1_000_000_000;
+
+impl LedgerEntry {
+    /// Whether a contract has hidden the old shape, and not taken it away yet.
+    pub fn is_hidden(&self) -> bool {
+        self.done.contains(&HIDDEN)
+    }
 }
 
 /// How far a backfill is, as the runner last said: every second or so, and whenever it rests. Where exactly it goes on

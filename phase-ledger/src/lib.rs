@@ -21,6 +21,7 @@ mod decode;
 mod entry;
 mod error;
 mod fence;
+mod hidden;
 pub mod memory;
 pub mod mysql;
 mod open;
@@ -36,9 +37,10 @@ mod turn;
 mod url;
 
 pub use entry::{
-    BackfillProgress, BackfillRange, Generation, LedgerEntry, LedgerState, Reading, Record, ServerIdentity,
+    BackfillProgress, BackfillRange, Generation, HIDDEN, LedgerEntry, LedgerState, Reading, Record, ServerIdentity,
 };
 pub use error::{ReadError, WriteError};
+pub use hidden::{Hidden, hidden, hidden_since};
 pub use open::{open_reader, open_session};
 pub use reader::LedgerReader;
 pub use session::{Batch, Batched, Cell, HEARTBEAT, Row, Session, Statement, Transaction};

@@ -115,6 +115,14 @@ pub trait Session: Send {
     /// [`WriteError`]; a ledger of another format is [`ReadError::Format`].
     async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError>;
 
+    /// The same for a database that holds objects of a runner and no ledger, once somebody has explained them all.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    async fn adopt(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        self.take_over(runner).await
+    }
+
     /// Runs one fenced transaction: it locks the ledger's generation row, gives up when that is not `generation`, and
     /// commits work and records together. Returns the rows each statement touched.
     ///

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use schema_phases::{ChangeName, Move, SchemaPhase, Span};
 
-use crate::{BackfillRange, LedgerEntry, LedgerState, Record, WriteError};
+use crate::{BackfillRange, HIDDEN, LedgerEntry, LedgerState, Record, WriteError};
 
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,8 @@ fn apply(state: &mut LedgerState, record: &Record) -> Result<Option<Event>, Writ
         Record::Done(name, step) => {
             let entry = entry(state, name)?;
             acting(entry.span, name)?;
-            if entry.done.insert(*step) { Event::of(name, "done", step) } else { None }
+            let word = if *step == HIDDEN { "hide" } else { "done" };
+            if entry.done.insert(*step) { Event::of(name, word, step) } else { None }
         }
         Record::Backfill(name, progress) => {
             let entry = entry(state, name)?;

@@ -1,6 +1,6 @@
 //! `Database` and `SchemaChange`: the declarations after they were checked. Fields hold only what passed.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use schema_phases::{ChangeProfile, Target};
 
@@ -105,6 +105,15 @@ pub struct AcceptedLoss {
     pub revert: u64,
 }
 
+/// For how long the old shape stays hidden, and can be brought back, before it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Soak {
+    /// For this long.
+    For(Duration),
+    /// Until a commit says otherwise.
+    Held,
+}
+
 /// One schema change, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaChange {
@@ -116,7 +125,9 @@ pub struct SchemaChange {
     pub target: Target,
     /// The loss Git accepts.
     pub accept_loss: AcceptedLoss,
-    /// Digest of everything that decides which statements run (not of `target` and `acceptLoss`): lower-case hex.
+    /// Whether a contract hides the old shape first, and for how long.
+    pub soak: Option<Soak>,
+    /// Digest of everything that decides which statements run (not of `target`, `acceptLoss` and `soak`): lower-case hex.
     pub definition: String,
     pub(crate) refactoring: Refactoring,
 }

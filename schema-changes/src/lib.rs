@@ -30,11 +30,14 @@ mod sql_text;
 mod step;
 
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
-pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey, UnknownEngine};
+pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey, Soak, UnknownEngine};
 pub use declared::{database_schema, schema_change_schema};
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;
 pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
-pub use refactoring::{Refused, loss, steps, sync_conflict, sync_objects};
+pub use refactoring::{
+    Refused, loss, restore, steps, sync_conflict, sync_objects,
+    traces::{Trace, traces, traces_of_the_end},
+};
 pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification};

@@ -9,6 +9,16 @@ pub enum Step {
         what: String,
         /// Existing tables it locks.
         tables: Vec<String>,
+        /// The statements; none keeps the place of a step that has nothing to do.
+        statements: Vec<String>,
+    },
+    /// The old shape hidden, in one short transaction like the others; [`crate::restore`] brings it back. What follows
+    /// depends on the catalog after it: ask for the steps again.
+    Hide {
+        /// What it does, for people.
+        what: String,
+        /// Existing tables it locks.
+        tables: Vec<String>,
         /// The statements.
         statements: Vec<String>,
     },

@@ -29,7 +29,7 @@ mod window;
 mod model;
 
 pub use change::{ChangeProfile, Conversion, LiveChange};
-pub use movement::{Blocker, Movement, Recovery, may_move, recover};
+pub use movement::{Blocker, Movement, Recovery, may_finish, may_move, recover};
 pub use name::{BadName, ChangeName, nearest};
 pub use phase::{Move, NotAMove, SchemaPhase, Span, UnknownPhase};
 pub use sighting::{Because, Fact, Missing, Moment, Sighting};

@@ -97,6 +97,28 @@ pub fn may_move(change: &ChangeName, step: Move, changes: &[LiveChange], live: &
     if blockers.is_empty() { Movement::Allowed } else { Movement::Blocked(blockers) }
 }
 
+/// Whether a contract that has hidden the old shape may take it away for good. Only who is live is asked: the order of the
+/// changes was, when it began. Blocked means that it must be brought back, as a version that needs it came in.
+pub fn may_finish(
+    change: &ChangeName,
+    step: Move,
+    changes: &[LiveChange],
+    live: &Sighting<Vec<AppVersion>>,
+) -> Movement {
+    let Some(this) = changes.iter().find(|other| other.profile.name == *change) else {
+        let why = format!("it has no change named `{change}`");
+        return Movement::Undecided(Missing { fact: Fact::Ledger, because: Because::NotThere(why) });
+    };
+    match live {
+        Sighting::Missing(missing) => Movement::Undecided(missing.clone()),
+        Sighting::Seen { value: versions, .. } => {
+            let needs = |version| version_blocker(version, this, step, changes);
+            let blockers: Vec<Blocker> = versions.iter().filter_map(needs).collect();
+            if blockers.is_empty() { Movement::Allowed } else { Movement::Blocked(blockers) }
+        }
+    }
+}
+
 /// The second rule for one window: out of it, or further away from it.
 fn harms(window: PhaseWindow, step: Move) -> bool {
     window.distance(step.to()) > window.distance(step.from())
@@ -208,6 +230,20 @@ mod tests {
     fn every_move() -> Vec<Move> {
         let pairs = SchemaPhase::ALL.into_iter().flat_map(|from| SchemaPhase::ALL.map(|to| Move::new(from, to)));
         pairs.filter_map(Result::ok).collect()
+    }
+
+    #[test]
+    fn a_hidden_shape_goes_only_when_everybody_was_seen_and_nobody_needs_it() {
+        let contract = Move::new(SchemaPhase::Migrated, SchemaPhase::Contracted).unwrap();
+        // An earlier change that is not contracted does not matter any more.
+        let all = [change("first", 1, Span::AtRest(SchemaPhase::Migrated)), change("split", 2, Span::Acting(contract))];
+        let ask = |live: &Sighting<Vec<AppVersion>>| may_finish(&"split".parse().unwrap(), contract, &all, live);
+        assert_eq!(ask(&seen(&[])), Movement::Allowed);
+        assert_eq!(ask(&seen(&["split"])), Movement::Allowed);
+        assert!(matches!(ask(&seen(&["split", ""])), Movement::Blocked(by) if by.len() == 1));
+        assert!(matches!(ask(&seen(&["splitt"])), Movement::Blocked(_)));
+        assert!(matches!(ask(&unseen()), Movement::Undecided(_)));
+        assert!(matches!(may_finish(&"x".parse().unwrap(), contract, &all, &seen(&[])), Movement::Undecided(_)));
     }
 
     #[test]

@@ -47,6 +47,7 @@ Examples:
 
 Exit codes of `run`: 0 done, blocked or superseded; 75 try again; 78 it never will.
 Exit codes of `check`: 0 proceed; 3 wait; 4 refuse; 5 undecided.
+Exit codes of `verify`, `doctor` and `adopt`: 0 all is well; 78 something is not, and is named.
 All commands: 64 the command line is wrong; 75 the database is out of reach; 78 the plan or the ledger is wrong.";
 
 /// What to do.
@@ -58,6 +59,12 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Show where the changes of the database stand.
     Status(StatusArgs),
+    /// Look for what the ledger says in the database, object by object and row by row, and change nothing.
+    Verify(VerifyArgs),
+    /// Examine a database before anything changes: rights, replication, triggers, views, sizes.
+    Doctor(VerifyArgs),
+    /// Begin a ledger on a database that has none, after looking where each change of Git is in its catalog.
+    Adopt(AdoptArgs),
     /// Ask the gate's question by hand, or from an init container: may this version be let in?
     Check(CheckArgs),
     /// Print completions for a shell.
@@ -169,6 +176,60 @@ pub(crate) struct StatusArgs {
     pub(crate) output: Output,
 }
 
+/// `phasegate adopt`.
+#[derive(Debug, Args)]
+#[command(after_long_help = ADOPT_EXAMPLES)]
+pub(crate) struct AdoptArgs {
+    /// The directory with phasegate.yaml and changes/.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plan: PathBuf,
+
+    /// Say what would be recorded, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Where a change in plain SQL is: nothing else can tell.
+    #[arg(long, value_name = "CHANGE=PHASE")]
+    pub(crate) at: Vec<String>,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+const ADOPT_EXAMPLES: &str = "\
+Examples:
+  phasegate adopt --plan . --dry-run
+  phasegate adopt --plan . --at index-city=contracted
+
+Exit codes:
+  0   everything was explained (and, without --dry-run, recorded)
+  75  the database is out of reach, or another runner is at work
+  78  something is half there, or belongs to no change, or there is a ledger already; nothing was written";
+
+/// `phasegate verify`, `phasegate doctor`.
+#[derive(Debug, Args)]
+#[command(after_long_help = VERIFY_EXAMPLES)]
+pub(crate) struct VerifyArgs {
+    /// The directory with phasegate.yaml and changes/.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plan: PathBuf,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  phasegate verify --plan .                  what the ledger says, looked for; each migrated table is read once
+  phasegate doctor --plan . --output json    what would stand in the way
+
+Exit codes:
+  0   everything is as the ledger says; nothing stands in the way (there may be warnings)
+  75  the database is out of reach
+  78  something is not so: it is named, with what to do";
+
 /// `phasegate check`.
 #[derive(Debug, Args)]
 #[command(after_long_help = CHECK_EXAMPLES)]
@@ -267,7 +328,7 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut helps = vec![command.render_long_help().to_string()];
-        for name in ["run", "plan", "status", "check"] {
+        for name in ["run", "plan", "status", "verify", "doctor", "adopt", "check"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             helps.push(sub.render_long_help().to_string());
         }

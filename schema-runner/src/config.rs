@@ -8,6 +8,7 @@ use std::{
 
 use phase_ledger::{BadDatabaseUrl, DatabaseUrl};
 use schema_changes::{FileError, Plan};
+use schema_phases::{ChangeName, SchemaPhase};
 
 /// A plan is a handful of small files; whatever is larger is not one.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -79,6 +80,14 @@ pub(crate) enum BadConfig {
     /// The list of supported changes is broken.
     #[error("--supports: {0}")]
     Supports(schema_phases::BadSupports),
+    /// Where a change is was stated in a way that cannot be read.
+    #[error("--at {found}: {why}")]
+    At {
+        /// What was given.
+        found: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The duration to wait is none.
     #[error("--wait: {0}")]
     Wait(String),
@@ -99,6 +108,20 @@ pub(crate) fn database_url(file: Option<&Path>, environment: Option<String>) -> 
         (None, None) => return Err(BadConfig::NoUrl),
     };
     text.parse().map_err(|cause| BadConfig::Url { place, cause })
+}
+
+/// `split-full-name=contracted`, of changes that the plan has.
+pub(crate) fn stated(given: &[String], plan: &Plan) -> Result<BTreeMap<ChangeName, SchemaPhase>, BadConfig> {
+    let mut stated = BTreeMap::new();
+    for text in given {
+        let bad = |why: String| BadConfig::At { found: text.clone(), why };
+        let (name, phase) = text.split_once('=').ok_or_else(|| bad("write CHANGE=PHASE".to_owned()))?;
+        let phase: SchemaPhase = phase.parse().map_err(|why: schema_phases::UnknownPhase| bad(why.to_string()))?;
+        let change = plan.changes.iter().find(|change| change.profile.name.as_str() == name);
+        let change = change.ok_or_else(|| bad("no change of the plan has this name".to_owned()))?;
+        stated.insert(change.profile.name.clone(), phase);
+    }
+    Ok(stated)
 }
 
 /// The plan below a directory.

@@ -18,8 +18,32 @@ pub(crate) enum Halt {
     Stopped,
     /// This change cannot go on, and the others can.
     Failed(MoveError),
+    /// The old shape is hidden, and its time is not over.
+    Soaking {
+        /// When it was hidden, by the server's clock.
+        since: Option<String>,
+        /// How much longer; none until a commit says so.
+        left: Option<std::time::Duration>,
+    },
+    /// The hidden shape was brought back, and that was told.
+    TakenBack,
     /// The connection, the lock or the generation is gone: begin anew.
     Lost(String),
+}
+
+impl Halt {
+    /// What it means for a command that only looks, and why.
+    pub(crate) fn told(self) -> (Exit, String) {
+        match self {
+            Self::Failed(cause) => (cause.exit(), chain(&cause)),
+            Self::Lost(why) => (Exit::TryAgain, why),
+            Self::Undecided(missing) => (Exit::TryAgain, missing.to_string()),
+            Self::Stopped => (Exit::TryAgain, "asked to leave".to_owned()),
+            other @ (Self::Blocked(_) | Self::Superseded(_) | Self::Soaking { .. } | Self::TakenBack) => {
+                (Exit::TryAgain, format!("{other:?}"))
+            }
+        }
+    }
 }
 
 /// Why one change cannot go on.
@@ -33,14 +57,17 @@ pub(crate) enum MoveError {
     },
     /// Rows disagree that must agree.
     #[error(
-        "{count} rows disagree, where it must hold that {what}; mend these rows, then run again. They are counted by: {query}"
+        "{}, where it must hold that {what}{}; mend {}, then run again. To see all of them: {query}",
+        disagreeing(*.count), named(.first), if *.count == 1 { "it" } else { "them" }
     )]
     Disagree {
         /// What must hold.
         what: String,
         /// How many rows.
         count: u64,
-        /// The query that counts them.
+        /// The keys of the first ones.
+        first: Vec<String>,
+        /// The query that shows them.
         query: String,
     },
     /// What keeps the shapes equal is missing, disabled or altered.
@@ -54,6 +81,18 @@ pub(crate) enum MoveError {
         table: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The database is not as the ledger says.
+    #[error("the database is not as the ledger says: {}", .what.join("; and "))]
+    Drifted {
+        /// What is wrong, and what to do, each.
+        what: Vec<String>,
+    },
+    /// Something would let the move fail half-way, or lose something.
+    #[error("{}; `phasegate doctor` tells more", .what.join("; and "))]
+    Unfit {
+        /// What, and what to do, each.
+        what: Vec<String>,
     },
     /// A table could not be locked for long enough.
     #[error("{why}, and this went on for {seconds} s")]
@@ -105,6 +144,14 @@ pub(crate) enum MoveError {
     },
 }
 
+fn disagreeing(count: u64) -> String {
+    if count == 1 { "1 row disagrees".to_owned() } else { format!("{count} rows disagree") }
+}
+
+fn named(first: &[String]) -> String {
+    if first.is_empty() { String::new() } else { format!(" (the first: {})", first.join("; ")) }
+}
+
 impl MoveError {
     /// Whether it may pass by itself.
     pub(crate) const fn exit(&self) -> Exit {
@@ -113,6 +160,8 @@ impl MoveError {
             Self::Refused { .. }
             | Self::Disagree { .. }
             | Self::SyncBroken { .. }
+            | Self::Drifted { .. }
+            | Self::Unfit { .. }
             | Self::NotANumber { .. }
             | Self::OtherSteps { .. }
             | Self::Edited { .. }
@@ -152,12 +201,13 @@ impl From<ReadError> for Halt {
 }
 
 /// The error and all its causes, joined once, where it is reported.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let next = cause.to_string();
-        if !text.ends_with(&next) {
+        // Drivers often say once more what stands beneath them.
+        if !text.contains(&next) {
             text = format!("{text}: {next}");
         }
         source = cause.source();

@@ -16,13 +16,17 @@
     )
 )]
 
+pub mod adopt;
 mod backfill;
 mod catalog;
 pub mod check;
 mod clock;
+pub mod doctor;
+mod drift;
 mod exit;
 mod halt;
 mod index;
+pub mod inspect;
 pub mod live;
 mod lock;
 mod loss;
@@ -33,6 +37,7 @@ mod protocol;
 pub mod report;
 mod run;
 mod signals;
+mod soak;
 pub mod status;
 mod steps;
 mod sync_check;
@@ -40,7 +45,9 @@ mod verify;
 mod wanted;
 
 pub use clock::Clock;
+pub use drift::Drift;
 pub use exit::Exit;
+pub use halt::chain;
 pub use loss::Counted;
 pub use moves::{CannotMove, Declared, Moves};
 pub use run::{Connect, Ports, Settings, WhenHeld, run};

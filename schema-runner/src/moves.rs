@@ -2,8 +2,8 @@
 //! write their own.
 
 use phase_ledger::Statement;
-use schema_changes::{Catalog, Engine, Loss, SchemaChange, Step, SyncObject};
-use schema_phases::{ChangeName, LiveChange, Move};
+use schema_changes::{Catalog, Engine, Loss, SchemaChange, Step, SyncObject, Trace};
+use schema_phases::{ChangeName, LiveChange, Move, SchemaPhase};
 
 /// Why a move cannot be made on this database at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,15 @@ pub trait Moves: Send + Sync {
     /// # Errors
     /// [`CannotMove`], as above.
     fn sync_objects(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Vec<SyncObject>, CannotMove>;
+
+    /// The step that brings a hidden old shape back; none when nothing is hidden.
+    ///
+    /// # Errors
+    /// [`CannotMove`], as above.
+    fn restore(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Option<Step>, CannotMove>;
+
+    /// What must be in the catalog, and what must not, while the change rests at a phase.
+    fn traces(&self, change: &SchemaChange, phase: SchemaPhase, hidden: bool) -> Vec<Trace>;
 
     /// The change that keeps two shapes of a table of this one in step, so that this one may not make the move yet.
     fn sync_conflict(
@@ -62,6 +71,14 @@ impl Moves for Declared {
 
     fn sync_objects(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Vec<SyncObject>, CannotMove> {
         schema_changes::sync_objects(change, self.0, catalog).map_err(|refused| cannot(&refused))
+    }
+
+    fn restore(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Option<Step>, CannotMove> {
+        schema_changes::restore(change, self.0, catalog).map_err(|refused| cannot(&refused))
+    }
+
+    fn traces(&self, change: &SchemaChange, phase: SchemaPhase, hidden: bool) -> Vec<Trace> {
+        schema_changes::traces(change, phase, hidden)
     }
 
     fn sync_conflict(

@@ -2,7 +2,7 @@
 //! Changes nothing.
 
 use phase_ledger::{LedgerState, Reading, Session};
-use schema_changes::{Alone, Engine, Plan, SchemaChange, Step};
+use schema_changes::{Alone, Engine, Plan, SchemaChange, Soak, Step};
 use schema_phases::{LiveChange, Move, Movement, SchemaPhase, Sighting, Span, may_move, next_move};
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ use crate::{
     live::{LiveVersions, versions},
     loss::{self, Counted, accepted},
     moves::Moves,
-    report::count,
+    report::{count, duration},
+    soak::as_begun,
     verify::number,
 };
 
@@ -34,6 +35,10 @@ pub struct ChangeOutlook {
     pub file: String,
     /// Where it stands.
     pub span: Span,
+    /// Whether a contract has hidden the old shape already.
+    pub hidden: bool,
+    /// How a contract soaks, for people.
+    pub soak: Option<String>,
     /// What is left to do, in order.
     pub moves: Vec<MoveOutlook>,
 }
@@ -95,8 +100,13 @@ pub async fn outlook(
             Span::Acting(step) => Some(step),
             Span::AtRest(_) | Span::Intended(_) => next_move(at, change.target),
         };
+        let is_hidden = state
+            .as_ref()
+            .and_then(|state| state.change(&change.profile.name))
+            .is_some_and(phase_ledger::LedgerEntry::is_hidden);
+        let form = as_begun(change, is_hidden);
         while let Some(step) = next {
-            let mut one = one_move(plan.database.engine, session, moves, change, step, span.at()).await?;
+            let mut one = one_move(plan.database.engine, session, moves, &form, step, span.at()).await?;
             if ahead.is_empty() && !matches!(span, Span::Acting(_)) {
                 one.blocked_by = blocked_by(moves, plan, change, step, &all, &seen);
             }
@@ -108,6 +118,8 @@ pub async fn outlook(
             name: change.profile.name.to_string(),
             file: change.file.clone(),
             span,
+            hidden: is_hidden,
+            soak: change.soak.map(soak_told),
             moves: ahead,
         });
     }
@@ -163,7 +175,7 @@ async fn one_move(
         Err(cannot) => Err(cannot.why),
         Ok(steps) => {
             let mut shown = Vec::new();
-            for step in steps {
+            for step in steps.into_iter().filter(|step| !is_empty(step)) {
                 shown.push(one_step(engine, session, step, at).await);
             }
             Ok(shown)
@@ -177,9 +189,22 @@ async fn one_move(
     Ok(MoveOutlook { step, blocked_by: Vec::new(), steps, losses, accepted: accepted(change, step) })
 }
 
+/// Whether the step only keeps its place.
+fn is_empty(step: &Step) -> bool {
+    matches!(step, Step::Transaction { statements, .. } if statements.is_empty())
+}
+
+/// What stands between hiding and dropping, for people.
+fn soak_told(soak: Soak) -> String {
+    match soak {
+        Soak::For(time) => format!("then it soaks for {}, and can be brought back", duration(time)),
+        Soak::Held => "then it soaks until a commit takes `soak: held` away, and can be brought back".to_owned(),
+    }
+}
+
 async fn one_step(engine: Engine, session: &mut dyn Session, step: Step, at: SchemaPhase) -> StepOutlook {
     match step {
-        Step::Transaction { what, tables, statements } => StepOutlook {
+        Step::Transaction { what, tables, statements } | Step::Hide { what, tables, statements } => StepOutlook {
             what,
             lock: match (engine, tables.is_empty()) {
                 (_, true) => "none on existing tables".to_owned(),
@@ -238,8 +263,14 @@ impl Outlook {
             if change.moves.is_empty() {
                 text.push_str("  nothing to do\n");
             }
+            if change.hidden {
+                text.push_str("  its old shape is hidden, and `target: migrated` brings it back\n");
+            }
             for one in &change.moves {
                 one.write(&mut text);
+                if let Some(soak) = change.soak.as_ref().filter(|_| one.step.to() == SchemaPhase::Contracted) {
+                    text.push_str(&format!("    once hidden, {soak}\n"));
+                }
             }
         }
         text
@@ -255,6 +286,8 @@ impl Outlook {
                     "name": change.name,
                     "file": change.file,
                     "phase": change.span.at().as_str(),
+                    "hidden": change.hidden,
+                    "soak": change.soak,
                     "moves": change.moves.iter().map(MoveOutlook::json).collect::<Vec<_>>(),
                 })
             })

@@ -10,7 +10,9 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use phase_ledger::{BackfillProgress, Generation, LedgerState, Reading, Record, Session, Transaction};
+use phase_ledger::{
+    BackfillProgress, Generation, HIDDEN, LedgerEntry, LedgerState, Reading, Record, Session, Transaction,
+};
 use schema_changes::{Catalog, SchemaChange, Step};
 use schema_phases::{ChangeName, Fit, Move, Movement, SchemaPhase, Sighting, may_move};
 use tokio::time::Instant;
@@ -22,6 +24,8 @@ use crate::{
     report::Event,
     run::{self, Ports, Settings},
     signals::Stop,
+    soak::as_begun,
+    steps::Carried,
 };
 
 /// One session's worth of work: what a runner holds between taking the lock and losing it.
@@ -57,6 +61,10 @@ impl Attempt<'_> {
         // What cannot be done, or loses too much, is known before anybody is told of an intent.
         let script = self.script(change, step).await?;
         self.accept_loss(change, step).await?;
+        if step.to() == SchemaPhase::Contracted {
+            // What stands only in the old shape would be lost without being counted.
+            self.check_rows(change).await?;
+        }
         self.report(Event::Moving { change: change.profile.name.clone(), step });
         self.intend(change, step).await?;
         let mut hand =
@@ -82,20 +90,37 @@ impl Attempt<'_> {
         self.still_wanted().await?;
         let state = self.state().await?;
         let entry = state.change(&change.profile.name);
+        let is_hidden = entry.is_some_and(LedgerEntry::is_hidden);
+        let form = as_begun(change, is_hidden);
         let mut hand = Hand {
-            change,
+            change: &form,
             step,
             acting: true,
             done: entry.map(|entry| entry.done.clone()).unwrap_or_default(),
             backfill: entry.and_then(|entry| entry.backfill.clone()),
             looked: Instant::now(),
         };
-        let script = self.script(change, step).await?;
-        if let Some(done) = hand.done.last().copied().filter(|done| *done as usize >= script.len()) {
+        let script = self.script(&form, step).await?;
+        let last = hand.done.iter().copied().filter(|done| *done != HIDDEN).max();
+        if !is_hidden && self.ends_before(&form, step, last).await? {
+            // A soak that Git asks for since the old shape went comes too late.
+            return self.settle(&hand).await;
+        }
+        if let Some(done) = last.filter(|done| *done as usize >= script.len()) {
             return Err(MoveError::OtherSteps { done, steps: script.len() }.into());
         }
         self.act(&mut hand, &script).await?;
         self.settle(&hand).await
+    }
+
+    /// Whether a contract without a soak had come to its end, with only its record missing.
+    async fn ends_before(&mut self, change: &SchemaChange, step: Move, last: Option<u32>) -> Result<bool, Halt> {
+        let Some(last) = last.filter(|_| change.soak.is_some() && step.to() == SchemaPhase::Contracted) else {
+            return Ok(false);
+        };
+        let mut plain = change.clone();
+        plain.soak = None;
+        Ok(self.script(&plain, step).await?.len() == last as usize + 1)
     }
 
     /// Whether this plan is the one that Git wants, before anything is done for it.
@@ -130,7 +155,14 @@ impl Attempt<'_> {
 
     /// Touches the schema, step by step; the first transaction also writes that it does.
     async fn act(&mut self, hand: &mut Hand<'_>, script: &[Step]) -> Result<(), Halt> {
-        self.carry_out(hand, script).await?;
+        if hand.done.contains(&HIDDEN) {
+            self.soak(hand).await?;
+        }
+        if self.carry_out(hand, script).await? == Carried::Hidden {
+            self.soak(hand).await?;
+            let rest = self.script(hand.change, hand.step).await?;
+            self.carry_out(hand, &rest).await?;
+        }
         if hand.step.is_forward() && matches!(hand.step.to(), SchemaPhase::Synced | SchemaPhase::Migrated) {
             self.check_sync(hand.change).await?;
         }

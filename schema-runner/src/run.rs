@@ -109,12 +109,13 @@ struct Tally {
     blocked: usize,
     failed: usize,
     violations: usize,
+    soaking: usize,
     because: Option<String>,
 }
 
 impl Tally {
     const fn new() -> Self {
-        Self { exit: Exit::Done, reached: 0, blocked: 0, failed: 0, violations: 0, because: None }
+        Self { exit: Exit::Done, reached: 0, blocked: 0, failed: 0, violations: 0, soaking: 0, because: None }
     }
 
     fn ending(exit: Exit, because: String) -> Self {
@@ -143,6 +144,7 @@ pub async fn run(plan: &Plan, ports: &Ports<'_>, settings: &Settings, stop: &Sto
         blocked: tally.blocked,
         failed: tally.failed,
         violations: tally.violations,
+        soaking: tally.soaking,
         because: tally.because,
     });
     tally.exit
@@ -180,6 +182,8 @@ async fn persist(plan: &Plan, ports: &Ports<'_>, settings: &Settings, stop: &Sto
             },
             Halt::Failed(cause) => return Tally::ending(cause.exit(), chain(&cause)),
             Halt::Blocked(by) => return Tally::ending(Exit::Done, format!("blocked by {}", by.join("; and by "))),
+            // Told where they belong to a change; there they end nothing.
+            Halt::Soaking { .. } | Halt::TakenBack => return Tally::ending(Exit::Done, "soaking".to_owned()),
         };
         if progressed.swap(false, Ordering::Relaxed) {
             failing_since = Instant::now();
@@ -343,6 +347,15 @@ impl Attempt<'_> {
 
     /// Takes one change as far as it may go.
     async fn move_one(&mut self, change: &SchemaChange, tally: &mut Tally) -> Result<(), Halt> {
+        let examined = match self.explain(change).await {
+            Ok(()) => self.fit(change).await,
+            Err(halt) => Err(halt),
+        };
+        if let Err(halt) = examined {
+            let Halt::Failed(cause) = halt else { return Err(halt) };
+            self.fail(&change.profile.name, &cause, tally);
+            return Ok(());
+        }
         loop {
             if self.stop.is_set() {
                 return Err(Halt::Stopped);
@@ -399,6 +412,11 @@ impl Attempt<'_> {
                 self.report(Event::Blocked { change: change.profile.name.clone(), step, by });
             }
             Halt::Failed(cause) => self.fail(&change.profile.name, &cause, tally),
+            Halt::Soaking { since, left } => {
+                tally.soaking += 1;
+                self.report(Event::Soaking { change: change.profile.name.clone(), since, left });
+            }
+            Halt::TakenBack => {}
             Halt::Undecided(_) | Halt::Superseded(_) | Halt::Stopped | Halt::Lost(_) => return Err(halt),
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `phasegate status`: what the ledger says, for people and for programs.
 
-use phase_ledger::{LedgerEntry, LedgerState, Reading};
+use phase_ledger::{HIDDEN, LedgerEntry, LedgerState, Reading};
 use schema_phases::Span;
 use serde_json::{Value, json};
 
@@ -75,6 +75,9 @@ fn happens(entry: &LedgerEntry) -> String {
     match (entry.span, view(entry)) {
         (Span::AtRest(_), _) => "at rest".to_owned(),
         (Span::Intended(step), _) => format!("about to move to {}", step.to()),
+        (Span::Acting(_), _) if entry.is_hidden() => {
+            "soaking: the old shape is hidden, and can be brought back".to_owned()
+        }
         (Span::Acting(step), None) => format!("moving to {}", step.to()),
         (Span::Acting(step), Some(backfill)) => format!("moving to {}: {backfill}", step.to()),
     }
@@ -111,7 +114,8 @@ fn change_json(entry: &LedgerEntry) -> Value {
         "new_window": profile.new_window.to_string(),
         "definition": definition,
         "new_shape_live": new_shape_live,
-        "steps_done": done,
+        "hidden": entry.is_hidden(),
+        "steps_done": done.iter().filter(|step| **step != HIDDEN).collect::<Vec<_>>(),
         "backfill": view(entry).map(|it| json!({
             "percent": it.percent(),
             "rows_done": it.rows_done,

@@ -1,6 +1,6 @@
 //! The steps of a move, one after the other, each remembered in the ledger when it is done.
 
-use phase_ledger::{Record, Transaction, WriteError};
+use phase_ledger::{HIDDEN, Record, Transaction, WriteError};
 use schema_changes::{Alone, Step};
 use schema_phases::{Move, SchemaPhase};
 
@@ -18,14 +18,31 @@ use crate::{
 /// have been waited for in between.
 const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
+fn transaction(tables: &[String], statements: &[String]) -> Transaction {
+    Transaction {
+        lock_tables: tables.to_vec(),
+        work: statements.iter().map(|sql| plain(sql)).collect(),
+        ..Transaction::default()
+    }
+}
+
 /// Whether the move takes something away that may not be rebuilt.
 fn loses(step: Move) -> bool {
     !step.is_forward() || step.to() == SchemaPhase::Contracted
 }
 
+/// How far a script was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// To its end.
+    Whole,
+    /// The old shape is hidden now: what follows depends on the catalog after it, and on who is live then.
+    Hidden,
+}
+
 impl Attempt<'_> {
     /// Carries out what is not done yet.
-    pub(crate) async fn carry_out(&mut self, hand: &mut Hand<'_>, script: &[Step]) -> Result<(), Halt> {
+    pub(crate) async fn carry_out(&mut self, hand: &mut Hand<'_>, script: &[Step]) -> Result<Carried, Halt> {
         for (index, step) in (0_u32..).zip(script) {
             if hand.done.contains(&index) {
                 continue;
@@ -34,15 +51,20 @@ impl Attempt<'_> {
                 return Err(Halt::Stopped);
             }
             match step {
+                Step::Transaction { statements, .. } if statements.is_empty() => {}
                 Step::Transaction { what, tables, statements } => {
                     self.before_touching(hand).await?;
-                    let transaction = Transaction {
-                        lock_tables: tables.clone(),
-                        work: statements.iter().map(|sql| plain(sql)).collect(),
-                        ..Transaction::default()
-                    };
-                    self.touch(hand, transaction, index).await?;
+                    self.touch(hand, transaction(tables, statements), index).await?;
                     self.done(hand, index, what.clone());
+                }
+                Step::Hide { what, tables, statements } => {
+                    self.before_touching(hand).await?;
+                    let mut hide = transaction(tables, statements);
+                    hide.records.push(Record::Done(hand.change.profile.name.clone(), HIDDEN));
+                    self.touch(hand, hide, index).await?;
+                    hand.done.insert(HIDDEN);
+                    self.done(hand, index, what.clone());
+                    return Ok(Carried::Hidden);
                 }
                 Step::Alone(alone) => {
                     self.before_touching(hand).await?;
@@ -65,7 +87,7 @@ impl Attempt<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(Carried::Whole)
     }
 
     fn done(&self, hand: &mut Hand<'_>, index: u32, what: String) {
@@ -96,10 +118,19 @@ impl Attempt<'_> {
     /// One short transaction under locks that are never waited for long, together with what the ledger says of it.
     async fn touch(&mut self, hand: &mut Hand<'_>, mut transaction: Transaction, index: u32) -> Result<(), Halt> {
         let name = hand.change.profile.name.clone();
+        transaction.records.push(Record::Done(name.clone(), index));
         if !hand.acting {
-            transaction.records.push(Record::Act(name.clone(), hand.step));
+            transaction.records.insert(0, Record::Act(name, hand.step));
         }
-        transaction.records.push(Record::Done(name, index));
+        self.commit_patiently(hand, transaction).await
+    }
+
+    /// One short transaction, tried until its locks can be had.
+    pub(crate) async fn commit_patiently(
+        &mut self,
+        hand: &mut Hand<'_>,
+        mut transaction: Transaction,
+    ) -> Result<(), Halt> {
         let mut patience = Patience::new(self.settings.lock_patience);
         loop {
             if !hand.acting && hand.looked.elapsed() > LOOK_AGAIN_AFTER {

@@ -1,9 +1,11 @@
 //! Whether everything that keeps two shapes equal is there, enabled and as it was made.
 
-use schema_changes::SchemaChange;
+use phase_ledger::Session;
+use schema_changes::{Catalog, SchemaChange, SyncObject};
 
 use crate::{
     halt::{Halt, MoveError},
+    moves::Moves,
     protocol::Attempt,
     verify::number,
 };
@@ -13,17 +15,33 @@ impl Attempt<'_> {
     /// are verified: a trigger that was off in between has let writes pass.
     pub(crate) async fn check_sync(&mut self, change: &SchemaChange) -> Result<(), Halt> {
         let catalog = self.catalog(change).await?;
-        let objects = self
-            .ports
-            .moves
-            .sync_objects(change, &catalog)
-            .map_err(|cannot| Halt::from(MoveError::Refused { why: cannot.why }))?;
-        for object in objects {
-            if number(self.session.as_mut(), &object.present).await? == 0 {
-                let why = "is missing, disabled or altered".to_owned();
-                return Err(MoveError::SyncBroken { object: object.name, table: object.table, why }.into());
+        let missing = broken_sync(self.session.as_mut(), self.ports.moves, change, &catalog).await?;
+        match missing.into_iter().next() {
+            None => Ok(()),
+            Some(SyncObject { table, name, .. }) => {
+                Err(MoveError::SyncBroken { object: name, table, why: BROKEN.to_owned() }.into())
             }
         }
-        Ok(())
     }
+}
+
+/// What is wrong with an object that the catalog does not show as it was made.
+pub(crate) const BROKEN: &str = "is missing, disabled or altered";
+
+/// The objects that sync relies on and that are not as they were made.
+pub(crate) async fn broken_sync(
+    session: &mut dyn Session,
+    moves: &dyn Moves,
+    change: &SchemaChange,
+    catalog: &Catalog,
+) -> Result<Vec<SyncObject>, Halt> {
+    let objects = moves.sync_objects(change, catalog);
+    let objects = objects.map_err(|cannot| Halt::from(MoveError::Refused { why: cannot.why }))?;
+    let mut broken = Vec::new();
+    for object in objects {
+        if number(session, &object.present).await? == 0 {
+            broken.push(object);
+        }
+    }
+    Ok(broken)
 }

@@ -14,7 +14,11 @@ use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
     Clock, Connect, Declared, Exit, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
+    adopt::{Adopt, adopt},
+    chain,
     check::{Question, Siblings, Wait, check},
+    doctor::doctor,
+    inspect::inspect,
     live::{
         LiveFile, LiveVersions, Unstated,
         kube::{Api, KubeLive, KubeSiblings, KubeWanted},
@@ -27,7 +31,7 @@ use schema_runner::{
 };
 
 use crate::{
-    args::{CheckArgs, Cli, Command, LiveArgs, Output, PlanArgs, RunArgs, StatusArgs, duration},
+    args::{AdoptArgs, CheckArgs, Cli, Command, LiveArgs, Output, PlanArgs, RunArgs, StatusArgs, VerifyArgs, duration},
     config::{self, BadConfig},
 };
 
@@ -71,7 +75,8 @@ impl From<BadConfig> for Failure {
 impl From<ReadError> for Failure {
     fn from(cause: ReadError) -> Self {
         let exit = if cause.is_transient() { Exit::TryAgain } else { Exit::Never };
-        Self { code: exit.code(), cause: cause.into() }
+        // Joined here: drivers say once more what stands beneath them.
+        Self { code: exit.code(), cause: anyhow::Error::msg(chain(&cause)) }
     }
 }
 
@@ -85,6 +90,9 @@ async fn obey(cli: Cli) -> Result<u8, Failure> {
         Command::Run(args) => run_plan(args, &url()?).await,
         Command::Plan(args) => show_plan(args, &url()?).await,
         Command::Status(args) => show_status(&args, &url()?).await,
+        Command::Verify(args) => verify(&args, &url()?).await,
+        Command::Doctor(args) => examine(&args, &url()?).await,
+        Command::Adopt(args) => begin(&args, &url()?).await,
         Command::Check(args) => ask(args, &url()?).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "phasegate", &mut std::io::stdout());
@@ -177,9 +185,7 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         Output::Table => Box::new(Lines::new(std::io::stdout())),
     };
     let settings = Settings {
-        runner: environment("POD_NAME")
-            .or_else(|| environment("HOSTNAME"))
-            .unwrap_or_else(|| format!("process {}", std::process::id())),
+        runner: runner_name(),
         when_held: if args.if_free { WhenHeld::Leave } else { WhenHeld::Poll },
         lock_patience: args.lock_patience,
         retry_for: args.retry_for,
@@ -209,6 +215,57 @@ async fn show_plan(args: PlanArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         Output::Json => print(&format!("{:#}\n", seen.json())),
     }
     Ok(0)
+}
+
+async fn verify(args: &VerifyArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let plan = config::plan(&args.plan)?;
+    same_engine(&plan, url)?;
+    let mut session = open_session(url).await?;
+    let found = inspect(&plan, session.as_mut(), &Declared(plan.database.engine))
+        .await
+        .map_err(|(exit, why)| Failure { code: exit.code(), cause: anyhow::Error::msg(why) })?;
+    match args.output {
+        Output::Table => print(&found.text()),
+        Output::Json => print(&format!("{:#}\n", found.json())),
+    }
+    Ok(found.exit().code())
+}
+
+async fn examine(args: &VerifyArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let plan = config::plan(&args.plan)?;
+    same_engine(&plan, url)?;
+    let mut session = open_session(url).await?;
+    let found = doctor(&plan, session.as_mut(), &Declared(plan.database.engine))
+        .await
+        .map_err(|(exit, why)| Failure { code: exit.code(), cause: anyhow::Error::msg(why) })?;
+    match args.output {
+        Output::Table => print(&found.text()),
+        Output::Json => print(&format!("{:#}\n", found.json())),
+    }
+    Ok(found.exit().code())
+}
+
+async fn begin(args: &AdoptArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let plan = config::plan(&args.plan)?;
+    same_engine(&plan, url)?;
+    let stated = config::stated(&args.at, &plan)?;
+    let how = if args.dry_run { Adopt::DryRun } else { Adopt::Write };
+    let mut session = open_session(url).await?;
+    let found = adopt(&plan, session.as_mut(), &Declared(plan.database.engine), &stated, &runner_name(), how)
+        .await
+        .map_err(|(exit, why)| Failure { code: exit.code(), cause: anyhow::Error::msg(why) })?;
+    match args.output {
+        Output::Table => print(&found.text()),
+        Output::Json => print(&format!("{:#}\n", found.json())),
+    }
+    Ok(found.exit().code())
+}
+
+/// Who this is, for the ledger's history.
+fn runner_name() -> String {
+    environment("POD_NAME")
+        .or_else(|| environment("HOSTNAME"))
+        .unwrap_or_else(|| format!("process {}", std::process::id()))
 }
 
 async fn show_status(args: &StatusArgs, url: &DatabaseUrl) -> Result<u8, Failure> {

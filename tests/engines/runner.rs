@@ -30,8 +30,12 @@ mod obstacles;
 mod project;
 #[path = "runner/secrets.rs"]
 mod secrets;
+#[path = "runner/soak.rs"]
+mod soak;
 #[path = "runner/traffic.rs"]
 mod traffic;
+#[path = "runner/verify.rs"]
+mod verify;
 
 /// One test on each engine.
 macro_rules! on_both {

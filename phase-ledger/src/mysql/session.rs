@@ -323,6 +323,18 @@ impl Session for MysqlSession {
         answer
     }
 
+    async fn adopt(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        let begun = match self.read().await {
+            Ok(Reading::Ledger(_)) => true,
+            Ok(Reading::NotBegun) | Err(ReadError::Unexplained { .. }) => false,
+            Err(cause) => return Err(cause.into()),
+        };
+        match self.take_over_inner(runner, begun).await {
+            Err(error) => Err(self.failed(error).await),
+            done => done,
+        }
+    }
+
     async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
         let begun = match self.read().await? {
             Reading::Ledger(_) => true,

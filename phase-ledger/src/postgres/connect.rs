@@ -39,7 +39,7 @@ pub(super) async fn runner(options: &PgConnectOptions) -> Result<(PgConnection, 
         // PgBouncer's answer to a packet with settings it does not know.
         let refused =
             cause.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"));
-        if refused { ReadError::Pooler } else { fault::unreachable(cause) }
+        if refused { ReadError::Pooler } else { fault::no_connection(cause) }
     })?;
     if connection.server_version_num().is_some_and(|version| version < OLDEST_SERVER) {
         return Err(ReadError::Unreachable { cause: "the server is older than PostgreSQL 14".into() });

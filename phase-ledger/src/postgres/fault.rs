@@ -49,6 +49,15 @@ pub(super) fn unreachable(cause: sqlx::Error) -> ReadError {
     ReadError::Unreachable { cause: Box::new(cause) }
 }
 
+/// Why there is no connection. A setting of the address that the server does not know (a time zone, say) is refused
+/// whenever it is tried.
+pub(super) fn no_connection(cause: sqlx::Error) -> ReadError {
+    if sqlstate(&cause).is_some_and(|code| code.starts_with("22")) {
+        return ReadError::Query { statement: "the settings of a new connection".to_owned(), cause: Box::new(cause) };
+    }
+    unreachable(cause)
+}
+
 /// The error of a statement of a transaction. `table` is what a lock was wanted for, if that is known.
 pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) -> WriteError {
     match fault(&cause) {

@@ -287,6 +287,18 @@ impl Session for PostgresSession {
         }
     }
 
+    async fn adopt(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        let begun = match self.read().await {
+            Ok(Reading::Ledger(_)) => true,
+            Ok(Reading::NotBegun) | Err(ReadError::Unexplained { .. }) => false,
+            Err(cause) => return Err(cause.into()),
+        };
+        match self.take_over_inner(runner, begun).await {
+            Err(error) => Err(self.failed(error, None).await),
+            done => done,
+        }
+    }
+
     async fn commit(&mut self, generation: Generation, transaction: &Transaction) -> Result<Vec<u64>, WriteError> {
         match self.commit_inner(generation, transaction).await {
             Err(error) => Err(self.failed(error, Some(transaction)).await),

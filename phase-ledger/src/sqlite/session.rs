@@ -259,12 +259,15 @@ impl SqliteSession {
         error
     }
 
-    async fn take_over_inner(&mut self, runner: &str) -> Result<Generation, WriteError> {
+    async fn take_over_inner(&mut self, runner: &str, explained: bool) -> Result<Generation, WriteError> {
         self.use_wal().await?;
         let mut work = self.begin(TAKE_OVER, LEDGER).await?;
         match look::read(work.connection, Whose::Runner).await {
             Ok(Reading::Ledger(_)) => {}
             Err(cause) if cause.is_older_format() => work.bring_forward().await?,
+            Err(ReadError::Unexplained { .. }) if explained => {
+                work.plain(include_str!("../sql/sqlite/install.sql").to_owned(), LEDGER).await?;
+            }
             Err(cause) => return Err(cause.into()),
             Ok(Reading::NotBegun) => work.plain(include_str!("../sql/sqlite/install.sql").to_owned(), LEDGER).await?,
         }
@@ -314,7 +317,14 @@ impl Session for SqliteSession {
     }
 
     async fn take_over(&mut self, runner: &str) -> Result<Generation, WriteError> {
-        match self.take_over_inner(runner).await {
+        match self.take_over_inner(runner, false).await {
+            Err(error) => Err(self.failed(error).await),
+            done => done,
+        }
+    }
+
+    async fn adopt(&mut self, runner: &str) -> Result<Generation, WriteError> {
+        match self.take_over_inner(runner, true).await {
             Err(error) => Err(self.failed(error).await),
             done => done,
         }

@@ -137,6 +137,9 @@ fn standing(entry: &LedgerEntry) -> String {
         Span::AtRest(SchemaPhase::Contracted) => return "contracted for good".to_owned(),
         Span::AtRest(phase) => (phase, None),
         Span::Intended(step) => return format!("{}, about to move to {}", step.from(), step.to()),
+        Span::Acting(step) if entry.is_hidden() => {
+            return format!("{}, with its old shape hidden and still to be brought back", step.from());
+        }
         Span::Acting(step) => (step.from(), Some(step)),
     };
     match (&entry.backfill, step) {

@@ -7,6 +7,7 @@ mod ordered;
 mod schema;
 mod schema_change;
 mod shape;
+mod soak;
 mod yaml;
 
 pub(crate) use complaints::{Complaints, suggest};

@@ -16,7 +16,9 @@ use crate::{
         complaints::suggest,
         database::{ApiVersion, Metadata},
         schema::schema_change_schema,
-        shape, yaml,
+        shape,
+        soak::check_soak,
+        yaml,
     },
     refactoring::{
         Form, Promise, Refactoring, add_column::AddColumnForm, create_table::CreateTableForm, plain_sql::PlainSqlForm,
@@ -61,6 +63,10 @@ struct SchemaChangeSpec {
     /// Rows whose loss is accepted, as `phasegate plan` counted them.
     #[serde(default)]
     accept_loss: DeclaredLoss,
+    /// For how long a contract keeps the old shape hidden before it takes it away: a number and a unit (30m, 12h, 7d), or
+    /// `held`, until a commit takes this line away. Hidden, it can be brought back at once and with nothing lost: by
+    /// `target: migrated`, or by a version of the old shape that comes in. Without it, contract takes it away at once.
+    soak: Option<String>,
     /// Create a table.
     create_table: Option<CreateTableForm>,
     /// Add a column.
@@ -160,8 +166,10 @@ pub(crate) fn read_schema_change(
     check_database(&mut complaints, &spec.database, around.database);
     let engine = around.database.map_or(Engine::Postgres, |database| database.engine);
     let accept_loss = AcceptedLoss { contract: spec.accept_loss.contract, revert: spec.accept_loss.revert };
+    let soak = spec.soak.clone();
     let mut foreign = Vec::new();
     let refactoring = check_refactoring(&mut complaints, &mut foreign, spec, engine, around.files);
+    let soak = check_soak(&mut complaints, soak.as_deref(), refactoring.as_ref());
     let mut errors = complaints.into_errors();
     errors.append(&mut foreign);
     match (name, target, refactoring) {
@@ -170,7 +178,8 @@ pub(crate) fn read_schema_change(
             let profile = ChangeProfile { name, order: around.order, tables, old_window, new_window, conversion };
             let files = refactoring.files();
             let definition = refactoring.definition();
-            let change = SchemaChange { profile, file: file.to_owned(), target, accept_loss, definition, refactoring };
+            let change =
+                SchemaChange { profile, file: file.to_owned(), target, accept_loss, soak, definition, refactoring };
             Ok((change, files))
         }
         _ => Err(errors),

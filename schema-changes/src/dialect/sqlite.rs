@@ -131,7 +131,7 @@ fn guards(mapping: &Mapping<'_>) -> Vec<Trigger> {
         return Vec::new();
     }
     let (old, new) = (mapping.old_of("NEW."), mapping.new_of("NEW."));
-    let message = literal(&format!("NOT NULL constraint failed: {}.{}", mapping.table, mapping.old.name));
+    let message = literal(&format!("NOT NULL constraint failed: {}.{}", mapping.table, mapping.old.declared));
     let abort = format!("SELECT RAISE(ABORT, {message})");
     let mut watched = vec![mapping.old_of("")];
     watched.extend(mapping.new_of(""));

@@ -103,6 +103,14 @@ impl AddColumnForm {
 }
 
 impl AddColumn {
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    pub(crate) fn column(&self) -> &str {
+        &self.column
+    }
+
     /// Whether rows have to be filled one by one.
     pub(crate) fn fills(&self) -> bool {
         self.backfill.is_some() || (self.default.is_some() && !self.constant)

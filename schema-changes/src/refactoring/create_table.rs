@@ -181,6 +181,11 @@ impl ColumnForm {
 }
 
 impl CreateTable {
+    /// The names of its columns.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
     pub(crate) fn steps(&self, site: &Site<'_>, leg: Leg) -> Vec<Step> {
         let table = site.dialect.quote(&self.table);
         match leg {

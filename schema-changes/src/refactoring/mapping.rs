@@ -18,8 +18,12 @@ pub(crate) struct Mapping<'a> {
 }
 
 /// The column of the old shape.
+#[derive(Clone)]
 pub(crate) struct OldColumn<'a> {
+    /// As it stands in the table now: another name while it is hidden.
     pub(crate) name: &'a str,
+    /// As it stands in Git.
+    pub(crate) declared: &'a str,
     pub(crate) sql_type: String,
     /// Whether the old shape forbids NULL.
     pub(crate) required: bool,
@@ -27,6 +31,7 @@ pub(crate) struct OldColumn<'a> {
 }
 
 /// A column of the new shape.
+#[derive(Clone)]
 pub(crate) struct NewColumn<'a> {
     pub(crate) name: &'a str,
     pub(crate) sql_type: String,
@@ -34,6 +39,7 @@ pub(crate) struct NewColumn<'a> {
 }
 
 /// How a new column follows from the old one.
+#[derive(Clone, Copy)]
 pub(crate) enum Forward<'a> {
     /// It is the same.
     Same,
@@ -44,6 +50,7 @@ pub(crate) enum Forward<'a> {
 }
 
 /// How the old column follows from the new ones.
+#[derive(Clone, Copy)]
 pub(crate) enum Back<'a> {
     /// It is the same.
     Same,
@@ -53,7 +60,15 @@ pub(crate) enum Back<'a> {
     Written(&'a Expression),
 }
 
-impl Mapping<'_> {
+impl<'a> Mapping<'a> {
+    /// The same mapping while the old column has another name.
+    pub(crate) fn with_old<'b>(&'b self, name: &'b str) -> Mapping<'b>
+    where
+        'a: 'b,
+    {
+        Mapping { old: OldColumn { name, ..self.old.clone() }, new: self.new.clone(), ..*self }
+    }
+
     /// The old column of a row: `NEW.`, `OLD.` or the row at hand.
     pub(crate) fn old_of(&self, row: &str) -> String {
         format!("{row}{}", self.dialect.quote(self.old.name))
@@ -81,7 +96,7 @@ impl Mapping<'_> {
                 self.dialect.cast(&self.part(old, separator, index, last), &column.sql_type)
             }
             Forward::Written(expression) => {
-                let text = expression.over(|name| self.is(name, self.old.name).then(|| old.to_owned()));
+                let text = expression.over(|name| self.is(name, self.old.declared).then(|| old.to_owned()));
                 self.dialect.cast(&format!("({text})"), &column.sql_type)
             }
         };
@@ -156,14 +171,16 @@ impl Mapping<'_> {
 pub(crate) fn old_column<'a>(
     site: &Site<'a>,
     table: &str,
-    facts: &TableFacts,
-    name: &'a str,
+    facts: &'a TableFacts,
+    declared: &'a str,
     leg: Leg,
 ) -> Result<OldColumn<'a>, Refused> {
-    let Some(column) = facts.column(name) else {
+    let hidden = site.hidden_name();
+    let Some(column) = facts.column(declared).or_else(|| facts.column(&hidden)) else {
+        let name = declared;
         if leg == Leg::Contract {
             // It is gone already: this move was carried out, and only its record is missing.
-            return Ok(OldColumn { name, sql_type: "text".into(), required: false, default: None });
+            return Ok(OldColumn { name, declared, sql_type: "text".into(), required: false, default: None });
         }
         let known = facts.columns.iter().map(|column| column.name.as_str());
         return site.refuse(
@@ -171,6 +188,7 @@ pub(crate) fn old_column<'a>(
             suggest_or(name, known, "correct the name"),
         );
     };
+    let name = column.name.as_str();
     if leg.is_forward() {
         check_mappable(site, table, facts, name, column.generated)?;
     }
@@ -178,6 +196,7 @@ pub(crate) fn old_column<'a>(
         facts.definition.as_deref().is_some_and(|definition| sqlite_table::has_not_null_aside(definition, site.change));
     Ok(OldColumn {
         name,
+        declared,
         sql_type: column.sql_type.clone(),
         required: !column.nullable || aside,
         default: column.default.clone(),

@@ -4,7 +4,7 @@ use crate::{
     Backfill, Loss, Refused, Step, SyncObject, Verification,
     dialect::{Dialect, Made, all_null, any_set, assignments, literal, operand, postgres, sqlite, sqlite_table},
     refactoring::{
-        Leg, Site,
+        Leg, Site, hide,
         mapping::{Back, Forward, Mapping},
     },
 };
@@ -25,7 +25,8 @@ pub(crate) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<
             one(format!("keep {} and {names} of {table} equal", mapping.old.name), statements)
         }
         Leg::Migrate => vec![Step::Backfill(backfill(mapping)), Step::Verify(verification(mapping))],
-        Leg::Contract => contract(mapping, site)?,
+        Leg::Contract if site.hides => hide::contract(mapping, site)?,
+        Leg::Contract => contract_now(mapping, site)?,
         Leg::UndoExpand => one(format!("drop {names} from {table}"), drop_columns(mapping)),
         Leg::UndoSync => {
             let mut statements = not_null_back(mapping, site);
@@ -72,7 +73,7 @@ fn drop_columns(mapping: &Mapping<'_>) -> Vec<String> {
     }
 }
 
-fn made(mapping: &Mapping<'_>, site: &Site<'_>) -> Made {
+pub(super) fn made(mapping: &Mapping<'_>, site: &Site<'_>) -> Made {
     match mapping.dialect {
         Dialect::Postgres => postgres::sync(site, mapping),
         Dialect::Sqlite => sqlite::sync(site, mapping),
@@ -185,7 +186,8 @@ fn verification(mapping: &Mapping<'_>) -> Verification {
     }
 }
 
-fn contract(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Step>, Refused> {
+/// The old column goes at once.
+pub(super) fn contract_now(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Step>, Refused> {
     let dialect = mapping.dialect;
     let (table, old) = (dialect.quote(mapping.table), dialect.quote(mapping.old.name));
     let mut steps = Vec::new();
@@ -197,9 +199,13 @@ fn contract(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Step>, Refused
             let mut taken_over = Vec::new();
             if let Some(name) = inherits {
                 let column = dialect.quote(name);
+                // Both steps are there in any case, so that the others keep their places once the old column is gone.
+                let [forbid, check] = checked_not_null(site, mapping.table, &column);
                 if mapping.old.required {
-                    steps.extend(checked_not_null(site, mapping.table, &column));
+                    steps.extend([forbid, check]);
                     last.extend(not_null_by_check(site, mapping.table, &column));
+                } else {
+                    steps.extend([nothing(forbid), nothing(check)]);
                 }
                 taken_over.extend(
                     mapping.old.default.iter().map(|value| format!("ALTER COLUMN {column} SET DEFAULT {value}")),
@@ -220,11 +226,19 @@ fn contract(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Step>, Refused
         }
     }
     steps.push(Step::Transaction {
-        what: format!("drop {} from {}", mapping.old.name, mapping.table),
+        what: format!("drop {} from {}", mapping.old.declared, mapping.table),
         tables: vec![mapping.table.to_owned()],
         statements: last,
     });
     Ok(steps)
+}
+
+/// A step in whose place there is nothing to do.
+fn nothing(step: Step) -> Step {
+    match step {
+        Step::Transaction { what, .. } => Step::Transaction { what, tables: Vec::new(), statements: Vec::new() },
+        other @ (Step::Hide { .. } | Step::Alone(_) | Step::Backfill(_) | Step::Verify(_)) => other,
+    }
 }
 
 /// NOT NULL without a scan under an exclusive lock: a check that is proven first, while everybody works on.
@@ -298,12 +312,15 @@ pub(crate) fn loss(mapping: &Mapping<'_>, _site: &Site<'_>, leg: Leg) -> Vec<Los
                 String::new()
             };
             vec![Loss {
-                what: format!("rows of {} whose {} cannot be rebuilt from {names}", mapping.table, mapping.old.name),
+                what: format!(
+                    "rows of {} whose {} cannot be rebuilt from {names}",
+                    mapping.table, mapping.old.declared
+                ),
                 count: format!("SELECT count(*) FROM {table} WHERE {rebuilt}{kept}"),
             }]
         }
         Leg::UndoSync | Leg::UndoExpand if exists => vec![Loss {
-            what: format!("rows of {} whose {names} cannot be rebuilt from {}", mapping.table, mapping.old.name),
+            what: format!("rows of {} whose {names} cannot be rebuilt from {}", mapping.table, mapping.old.declared),
             count: format!(
                 "SELECT count(*) FROM {table} WHERE NOT ({}) AND {}",
                 all_null(&new),

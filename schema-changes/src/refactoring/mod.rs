@@ -2,6 +2,7 @@
 
 pub(crate) mod add_column;
 pub(crate) mod create_table;
+mod hide;
 pub(crate) mod mapping;
 mod mapping_moves;
 pub(crate) mod plain_sql;
@@ -9,6 +10,7 @@ pub(crate) mod rename_column;
 pub(crate) mod split_column;
 #[cfg(test)]
 mod tests;
+pub(crate) mod traces;
 
 use std::collections::BTreeSet;
 
@@ -145,6 +147,14 @@ impl Refactoring {
         }
     }
 
+    /// Whether its contract takes a column away, which can be hidden first.
+    pub(crate) fn hides(&self) -> bool {
+        match self {
+            Self::RenameColumn(_) | Self::SplitColumn(_) => true,
+            Self::CreateTable(_) | Self::AddColumn(_) | Self::Sql(_) => false,
+        }
+    }
+
     /// Whether it keeps two shapes of a table equal by triggers.
     pub(crate) fn syncs(&self) -> bool {
         match self {
@@ -181,11 +191,13 @@ pub(crate) struct Site<'a> {
     pub(crate) change: &'a ChangeName,
     pub(crate) dialect: Dialect,
     pub(crate) catalog: &'a Catalog,
+    /// Whether a contract hides the old shape before it takes it away.
+    pub(crate) hides: bool,
 }
 
 impl<'a> Site<'a> {
     fn new(change: &'a SchemaChange, engine: Engine, catalog: &'a Catalog) -> Result<Self, Refused> {
-        let change = &change.profile.name;
+        let (hides, change) = (change.soak.is_some(), &change.profile.name);
         let dialect = match engine {
             Engine::Postgres => Dialect::Postgres,
             Engine::Sqlite => Dialect::Sqlite,
@@ -198,7 +210,7 @@ impl<'a> Site<'a> {
                 });
             }
         };
-        Ok(Self { change, dialect, catalog })
+        Ok(Self { change, dialect, catalog, hides })
     }
 
     pub(crate) fn refuse<T>(&self, why: impl Into<String>, remedy: impl Into<String>) -> Result<T, Refused> {
@@ -234,13 +246,22 @@ impl<'a> Site<'a> {
 
     /// The name of an object it makes. Sorts behind what anybody else would choose.
     pub(crate) fn object_name(&self, suffix: &str) -> String {
-        crate::declared::bounded_name("zzz_phasegate_", &self.change.as_str().replace('-', "_"), suffix)
+        object_name(self.change, suffix)
     }
 
     /// The comment on every object it makes.
     pub(crate) fn comment(&self) -> String {
         format!("phasegate: {}", self.change)
     }
+}
+
+/// The name of an object that belongs to a change.
+fn object_name(change: &ChangeName, suffix: &str) -> String {
+    crate::declared::bounded_name("zzz_phasegate_", &change.as_str().replace('-', "_"), suffix)
+}
+
+fn hidden_name(change: &ChangeName) -> String {
+    object_name(change, "_old")
 }
 
 fn suggest_or<'a>(wanted: &str, known: impl Iterator<Item = &'a str>, otherwise: &str) -> String {
@@ -294,6 +315,19 @@ pub fn steps(change: &SchemaChange, step: Move, engine: Engine, catalog: &Catalo
         Refactoring::RenameColumn(this) => mapping_moves::steps(&this.mapping(&site, leg)?, &site, leg),
         Refactoring::SplitColumn(this) => mapping_moves::steps(&this.mapping(&site, leg)?, &site, leg),
         Refactoring::Sql(this) => Ok(this.steps(step)),
+    }
+}
+
+/// The step that brings a hidden old shape back, exactly as it was at `migrated`; none when nothing is hidden.
+///
+/// # Errors
+/// [`Refused`].
+pub fn restore(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> Result<Option<Step>, Refused> {
+    let site = Site::new(change, engine, catalog)?;
+    match &change.refactoring {
+        Refactoring::RenameColumn(this) => Ok(hide::restore(&this.mapping(&site, Leg::Contract)?, &site)),
+        Refactoring::SplitColumn(this) => Ok(hide::restore(&this.mapping(&site, Leg::Contract)?, &site)),
+        Refactoring::CreateTable(_) | Refactoring::AddColumn(_) | Refactoring::Sql(_) => Ok(None),
     }
 }
 

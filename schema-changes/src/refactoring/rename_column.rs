@@ -50,12 +50,24 @@ impl RenameColumnForm {
 }
 
 impl RenameColumn {
+    /// The column of the old shape.
+    pub(crate) fn was(&self) -> &str {
+        &self.from
+    }
+
+    /// The column of the new one.
+    pub(crate) fn becomes(&self) -> &str {
+        &self.to
+    }
+
     /// The mapping, unless this column cannot be renamed without losing something.
     pub(crate) fn mapping<'a>(&'a self, site: &Site<'a>, leg: Leg) -> Result<Mapping<'a>, Refused> {
         let facts = if leg.is_forward() { site.keyed_table(&self.table)? } else { site.table(&self.table)? };
         let old = old_column(site, &self.table, facts, &self.from, leg)?;
         if leg.is_forward() {
-            if let Some(index) = facts.indexes.iter().find(|index| index.columns.contains(&self.from)) {
+            if let Some(index) =
+                facts.indexes.iter().find(|index| index.columns.iter().any(|column| column == old.name))
+            {
                 return site.refuse(
                     format!(
                         "`{}.{}` is in the index `{}`, which would not follow it",
@@ -65,7 +77,7 @@ impl RenameColumn {
                 );
             }
             let definition = facts.definition.as_deref().filter(|_| site.dialect == Dialect::Sqlite);
-            if let Some(word) = definition.and_then(|text| sqlite_table::lost_constraint(text, &self.from)) {
+            if let Some(word) = definition.and_then(|text| sqlite_table::lost_constraint(text, old.name)) {
                 return site.refuse(
                     format!("`{}.{}` has a {word} clause, which would not follow it", self.table, self.from),
                     "use a sql change",

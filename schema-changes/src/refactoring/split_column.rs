@@ -141,6 +141,16 @@ impl SplitColumnForm {
 }
 
 impl SplitColumn {
+    /// The column of the old shape.
+    pub(crate) fn was(&self) -> &str {
+        &self.column
+    }
+
+    /// The columns of the new one.
+    pub(crate) fn becomes(&self) -> impl Iterator<Item = &str> {
+        self.into.iter().map(|part| part.name.as_str())
+    }
+
     /// The mapping, unless this column cannot be split.
     pub(crate) fn mapping<'a>(&'a self, site: &Site<'a>, leg: Leg) -> Result<Mapping<'a>, Refused> {
         let facts = if leg.is_forward() { site.keyed_table(&self.table)? } else { site.table(&self.table)? };

@@ -110,6 +110,7 @@ fn told(engine: Engine, change: &SchemaChange, new: &[(&str, &str)]) -> String {
                         writeln!(text, "{statement};").unwrap();
                     }
                 }
+                Step::Hide { .. } => panic!("nobody asked for a soak"),
                 Step::Alone(Alone { what, tables, statement, otherwise, present }) => {
                     let locks = if tables.is_empty() { String::new() } else { format!(", locks {tables:?}") };
                     writeln!(text, "-- {what} (alone{locks})").unwrap();
@@ -275,6 +276,56 @@ fn a_contract_whose_record_was_lost_is_told_again() {
         after.get_mut("customers").unwrap().columns.remove(1);
         let step = moving(SchemaPhase::Migrated, SchemaPhase::Contracted);
         assert_eq!(steps(&change, step, engine, &after).unwrap().len(), 1);
+    }
+}
+
+/// The steps of a contract that soaks, and the way back from its middle.
+#[test]
+fn a_soak_hides_the_old_shape_first_and_can_bring_it_back() {
+    let contract = moving(SchemaPhase::Migrated, SchemaPhase::Contracted);
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        for (name, refactoring, column, new) in
+            [("split", SPLIT, "full_name", SPLIT_NEW), ("rename", RENAME, "mail", &[("email", "text")][..])]
+        {
+            let mut change = change(engine, name, &format!("soak: 1h\n{refactoring}"));
+            assert_eq!(change.soak, Some(crate::Soak::For(std::time::Duration::from_secs(3_600))));
+            let before = expanded(engine, &change, new);
+            let mut text = String::new();
+            let mut tell = |heading: &str, steps: Vec<Step>| {
+                writeln!(text, "==== {heading}").unwrap();
+                for step in steps {
+                    let (Step::Transaction { what, statements, .. } | Step::Hide { what, statements, .. }) = step
+                    else {
+                        panic!("{step:?}")
+                    };
+                    writeln!(text, "-- {what}").unwrap();
+                    statements.iter().for_each(|statement| writeln!(text, "{statement};").unwrap());
+                }
+            };
+            let all = steps(&change, contract, engine, &before).unwrap();
+            let places = all.len();
+            assert!(matches!(all[places - 2], Step::Hide { .. }), "{all:?}");
+            assert_eq!(crate::restore(&change, engine, &before).unwrap(), None);
+            tell("contract", all);
+
+            let hidden_name = format!("zzz_phasegate_{name}_old");
+            let mut hidden = before.clone();
+            let facts = hidden.get_mut("customers").unwrap();
+            facts.columns.iter_mut().find(|one| one.name == column).unwrap().name.clone_from(&hidden_name);
+            facts.definition =
+                facts.definition.take().map(|text| text.replace(&format!(" {column} "), &format!(" {hidden_name} ")));
+            // Whatever Git says by then, the places of the steps stay.
+            for soak in [change.soak, Some(crate::Soak::Held)] {
+                change.soak = soak;
+                assert_eq!(steps(&change, contract, engine, &hidden).unwrap().len(), places);
+            }
+            tell("once hidden", steps(&change, contract, engine, &hidden).unwrap().split_off(places - 1));
+            tell("restore", crate::restore(&change, engine, &hidden).unwrap().into_iter().collect());
+            let mut gone = before.clone();
+            gone.get_mut("customers").unwrap().columns.retain(|one| one.name != column);
+            assert_eq!(steps(&change, contract, engine, &gone).unwrap().len(), places);
+            insta::assert_snapshot!(format!("{engine}-{name}-soak"), text);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod sqlite;
 
 use std::collections::BTreeSet;
 
-use phase_ledger::{Cell, ReadError, Row, Session};
+use phase_ledger::{Cell, ReadError, Row, Session, Statement};
 use schema_changes::{Catalog, Engine};
 
 /// The facts of those of the `tables` that exist.
@@ -26,6 +26,22 @@ pub(crate) async fn read(
         }
     }
     Ok(catalog)
+}
+
+/// The triggers that runners made, in the whole database.
+pub(crate) async fn triggers_of_runners(session: &mut dyn Session, engine: Engine) -> Result<Vec<String>, ReadError> {
+    let sql = match engine {
+        Engine::Postgres => {
+            "SELECT t.tgname::text FROM pg_catalog.pg_trigger t \
+             WHERE NOT t.tgisinternal AND pg_catalog.starts_with(t.tgname::text, 'zzz_phasegate_') ORDER BY 1"
+        }
+        Engine::Sqlite => {
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'zzz_phasegate_*' ORDER BY name"
+        }
+        Engine::Mysql | Engine::Mariadb => return Ok(Vec::new()),
+    };
+    let rows = session.query(&Statement::plain(sql)).await?;
+    Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
 }
 
 fn text(row: &Row, index: usize) -> Option<String> {

@@ -39,9 +39,12 @@ impl Bars {
 const fn style(event: &Event) -> Style {
     let colour = match event {
         Event::Reached { .. } => AnsiColor::Green,
-        Event::Blocked { .. } | Event::LockWait { .. } | Event::Retrying { .. } | Event::Vanished { .. } => {
-            AnsiColor::Yellow
-        }
+        Event::Blocked { .. }
+        | Event::LockWait { .. }
+        | Event::Retrying { .. }
+        | Event::Vanished { .. }
+        | Event::Soaking { .. }
+        | Event::TakenBack { .. } => AnsiColor::Yellow,
         Event::Violation { .. } | Event::Failed { .. } => return AnsiColor::Red.on_default().bold(),
         Event::Finished { .. } | Event::Superseded { .. } => return Style::new().bold(),
         Event::Begun { .. }

@@ -81,6 +81,22 @@ impl fmt::Display for Event {
             Self::Blocked { change, step, by } => {
                 write!(f, "{change}: {}: blocked by {}", arrow(*step), by.join("; and by "))
             }
+            Self::Soaking { change, since, left } => {
+                write!(f, "{change}: soaks: its old shape is hidden")?;
+                since.as_ref().map_or(Ok(()), |since| write!(f, " since {since} by the server's clock"))?;
+                match left {
+                    Some(left) => write!(f, ", and goes in {}, with the next run after that", duration(*left))?,
+                    None => f.write_str(", and goes when a commit takes `soak: held` away")?,
+                }
+                f.write_str("; `target: migrated` brings it back at once, with nothing lost")
+            }
+            Self::TakenBack { change, by } => {
+                write!(
+                    f,
+                    "{change}: its old shape is back, as it would be had it never been hidden, because of {}",
+                    by.join("; and of ")
+                )
+            }
             Self::Failed { change, why, exit } => write!(f, "{change}: failed ({}): {why}", exit.as_str()),
             Self::Violation { version, change, span, window } => {
                 write!(f, "VIOLATION: {version} runs outside its window: {change} is {span}, and it needs {window}")
@@ -96,10 +112,15 @@ impl fmt::Display for Event {
                 let wanted: String = wanted.as_str().chars().take(12).collect();
                 write!(f, "superseded: Git wants the plan {wanted} by now, and its own run does that")
             }
-            Self::Finished { exit, database, reached, blocked, failed, violations, because } => {
+            Self::Finished { exit, database, reached, blocked, failed, violations, soaking, because } => {
                 write!(f, "{database}: {}: {reached} as Git asks, {blocked} blocked, {failed} failed", exit.as_str())?;
-                if *violations > 0 {
-                    write!(f, ", {violations} VIOLATIONS")?;
+                if *soaking > 0 {
+                    write!(f, ", {soaking} soaking")?;
+                }
+                match violations {
+                    0 => {}
+                    1 => f.write_str(", 1 VIOLATION")?,
+                    more => write!(f, ", {more} VIOLATIONS")?,
                 }
                 because.as_ref().map_or(Ok(()), |because| write!(f, " ({because})"))
             }
@@ -122,6 +143,8 @@ impl Event {
             Self::Progress { .. } => "progress",
             Self::Reached { .. } => "reached",
             Self::Blocked { .. } => "blocked",
+            Self::Soaking { .. } => "soaking",
+            Self::TakenBack { .. } => "taken_back",
             Self::Failed { .. } => "failed",
             Self::Violation { .. } => "violation",
             Self::Vanished { .. } => "vanished",
@@ -162,6 +185,10 @@ impl Event {
             ),
             Self::Reached { change, phase } => json!({"change": change.as_str(), "phase": phase.as_str()}),
             Self::Blocked { change, step, by } => with(moving(change, step), json!({"by": by})),
+            Self::Soaking { change, since, left } => {
+                json!({"change": change.as_str(), "since": since, "left_s": left.map(|left| left.as_secs())})
+            }
+            Self::TakenBack { change, by } => json!({"change": change.as_str(), "by": by}),
             Self::Failed { change, why, exit } => {
                 json!({"change": change.as_str(), "why": why, "exit": exit.as_str()})
             }
@@ -175,13 +202,14 @@ impl Event {
             Self::Forgotten { change } => json!({"change": change.as_str()}),
             Self::Retrying { why, after } => json!({"why": why, "after_ms": millis(after)}),
             Self::Superseded { wanted } => json!({"wanted": wanted.as_str()}),
-            Self::Finished { exit, database, reached, blocked, failed, violations, because } => json!({
+            Self::Finished { exit, database, reached, blocked, failed, violations, soaking, because } => json!({
                 "exit": exit.code(),
                 "database": database,
                 "reached": reached,
                 "blocked": blocked,
                 "failed": failed,
                 "violations": violations,
+                "soaking": soaking,
                 "because": because,
             }),
         };

@@ -105,6 +105,22 @@ pub enum Event {
         /// What stands in the way.
         by: Vec<String>,
     },
+    /// A contract has hidden the old shape; a later run takes it away, or brings it back.
+    Soaking {
+        /// The change.
+        change: ChangeName,
+        /// When it was hidden, by the server's clock.
+        since: Option<String>,
+        /// How much longer; none until a commit says so.
+        left: Option<Duration>,
+    },
+    /// A hidden old shape was brought back.
+    TakenBack {
+        /// The change.
+        change: ChangeName,
+        /// Why.
+        by: Vec<String>,
+    },
     /// A move failed.
     Failed {
         /// The change.
@@ -163,6 +179,8 @@ pub enum Event {
         failed: usize,
         /// Running versions outside their windows.
         violations: usize,
+        /// Contracts that have hidden the old shape, and wait.
+        soaking: usize,
         /// Why it ends early, if it does.
         because: Option<String>,
     },

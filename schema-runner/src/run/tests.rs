@@ -10,8 +10,10 @@ use phase_ledger::{
     Cell, LedgerEntry, WriteError,
     memory::{Memory, WriteFault},
 };
-use schema_changes::{Alone, Catalog, Loss, Step, SyncObject, Verification};
+use schema_changes::{Alone, Catalog, Loss, Step, SyncObject, Trace, Verification};
 use schema_phases::{ChangeName, LiveChange, Missing, Moment, Move, PlanDigest, Sighting};
+
+mod soak;
 
 use super::*;
 use crate::{live::FakeLive, moves::CannotMove, report::Kept, signals::StopSender};
@@ -70,6 +72,14 @@ impl Moves for Scripted {
                 lenient: "lenient".into(),
             })],
             (SchemaPhase::Migrated, SchemaPhase::Synced) => Vec::new(),
+            (SchemaPhase::Migrated, SchemaPhase::Contracted) if change.soak.is_some() => vec![
+                Step::Hide {
+                    what: "hide it".into(),
+                    tables: vec![name.clone()],
+                    statements: vec![format!("{name} hide")],
+                },
+                one(""),
+            ],
             _ if self.two_steps => vec![one(" 1"), one(" 2")],
             _ if self.alone => vec![Step::Alone(Alone {
                 what: format!("do {step}"),
@@ -94,6 +104,19 @@ impl Moves for Scripted {
             definition: String::new(),
             present: "present".into(),
         }])
+    }
+
+    fn restore(&self, change: &SchemaChange, _: &Catalog) -> Result<Option<Step>, CannotMove> {
+        let name = change.profile.name.to_string();
+        Ok(Some(Step::Transaction {
+            what: "bring it back".into(),
+            tables: vec![name.clone()],
+            statements: vec![format!("{name} back")],
+        }))
+    }
+
+    fn traces(&self, _: &SchemaChange, _: SchemaPhase, _: bool) -> Vec<Trace> {
+        Vec::new()
     }
 
     fn sync_conflict(&self, _: &SchemaChange, step: Move, _: &[SchemaChange], _: &[LiveChange]) -> Option<ChangeName> {

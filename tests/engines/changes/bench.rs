@@ -207,7 +207,9 @@ impl Bench {
             steps(change, Move::new(from, to).unwrap(), engine, &catalog).map_err(|refused| refused.to_string())?
         {
             match step {
-                Step::Transaction { statements, .. } => self.transaction(&statements).await?,
+                Step::Transaction { statements, .. } | Step::Hide { statements, .. } => {
+                    self.transaction(&statements).await?;
+                }
                 Step::Alone(alone) => self.alone(&alone).await?,
                 Step::Backfill(fill) => {
                     let table = quote(engine, &fill.table);

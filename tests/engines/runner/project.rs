@@ -52,6 +52,15 @@ impl Project {
         fs::write(self.plan.join(format!("changes/0001-{name}.yaml")), text).unwrap();
     }
 
+    /// Any one refactoring, as it stands in a change's `spec`.
+    pub(crate) fn refactor(&self, name: &str, goal: &str, refactoring: &str) {
+        let text = format!(
+            "apiVersion: phasegate.dev/v1alpha1\nkind: SchemaChange\nmetadata: {{name: {name}}}\nspec:\n  database: \
+             customers\n  {goal}\n  {refactoring}\n"
+        );
+        fs::write(self.plan.join(format!("changes/0001-{name}.yaml")), text).unwrap();
+    }
+
     /// A change in plain SQL.
     pub(crate) fn sql(&self, name: &str, spec: &str, files: &[(&str, &str)]) {
         let text = format!(

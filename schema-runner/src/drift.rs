@@ -1,0 +1,121 @@
+//! Drift: what the ledger says is in the database, and is not, or not as it was made. Named with what to do, never
+//! repaired: whoever changed it had a reason, and what it let pass meanwhile nobody knows.
+
+use phase_ledger::{LedgerEntry, Session};
+use schema_changes::{Catalog, ColumnFacts, Engine, SchemaChange, Trace};
+use schema_phases::{SchemaPhase, Span};
+
+use crate::{
+    catalog,
+    halt::{Halt, MoveError},
+    moves::Moves,
+    protocol::Attempt,
+    sync_check::{BROKEN, broken_sync},
+};
+
+/// One thing that is not as the ledger says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The object: `customers.first_name`.
+    pub object: String,
+    /// What is wrong, and what to do.
+    pub why: String,
+    /// The statement that made it, where one did.
+    pub definition: Option<String>,
+}
+
+/// Where a change rests, or rests hidden; none in the middle of a move, where only its runner knows what stands.
+fn standing(entry: &LedgerEntry) -> Option<(SchemaPhase, bool)> {
+    match entry.span {
+        Span::AtRest(phase) => Some((phase, false)),
+        Span::Intended(step) => Some((step.from(), false)),
+        Span::Acting(step) => entry.is_hidden().then_some((step.from(), true)),
+    }
+}
+
+/// What has drifted of one change.
+pub(crate) async fn drift(
+    session: &mut dyn Session,
+    engine: Engine,
+    moves: &dyn Moves,
+    change: &SchemaChange,
+    entry: &LedgerEntry,
+) -> Result<Vec<Drift>, Halt> {
+    let Some((phase, hidden)) = standing(entry) else { return Ok(Vec::new()) };
+    let catalog = catalog::read(session, engine, &change.profile.tables).await?;
+    let mut found: Vec<Drift> =
+        moves.traces(change, phase, hidden).iter().filter_map(|trace| told(trace, phase, &catalog)).collect();
+    let synced = matches!(phase, SchemaPhase::Synced | SchemaPhase::Migrated);
+    // Without its columns nothing can be said of its triggers.
+    if found.is_empty() && synced {
+        let broken = broken_sync(session, moves, change, &catalog).await?;
+        found.extend(broken.into_iter().map(|object| Drift {
+            object: format!("{} on {}", object.name, object.table),
+            why: format!(
+                "{} on {} {BROKEN}; writes may have gone unsynced: put it back as it was, and the verification will \
+                 count what it missed",
+                object.name, object.table
+            ),
+            definition: Some(object.definition),
+        }));
+    }
+    Ok(found)
+}
+
+/// What is wrong with a trace, if anything is.
+pub(crate) fn told(trace: &Trace, phase: SchemaPhase, catalog: &Catalog) -> Option<Drift> {
+    let facts = catalog.get(&trace.table);
+    let name = trace.column.as_deref();
+    let object = name.map_or_else(|| trace.table.clone(), |name| format!("{}.{name}", trace.table));
+    let column = name.and_then(|name| facts?.column(name));
+    let there = if name.is_some() { column.is_some() } else { facts.is_some() };
+    let why = match (trace.stands, there) {
+        (true, false) => format!(
+            "{object} is not there, and the ledger says that the change is {phase}: put it back as it was, with what was \
+             in it from a backup, and ask `phasegate verify`"
+        ),
+        (false, true) if phase == SchemaPhase::Pending => format!(
+            "{object} is there already, and the ledger says that the change is pending: if it was made by hand, take it \
+             away"
+        ),
+        (false, true) => format!(
+            "{object} is there, and must not be while the change is {phase}: rename or drop it, if nobody needs it"
+        ),
+        (true, true) => column.filter(|_| trace.bare).and_then(|column| enforced(&object, column))?,
+        (false, false) => return None,
+    };
+    Some(Drift { object, why, definition: None })
+}
+
+/// What a column of the new shape demands of writers that do not know it.
+fn enforced(object: &str, column: &ColumnFacts) -> Option<String> {
+    if let Some(default) = &column.default {
+        return Some(format!(
+            "{object} has the default {default}, which makes each row of an old version look like one of a new version: \
+             drop the default until the change is contracted"
+        ));
+    }
+    (!column.nullable).then(|| {
+        format!(
+            "{object} forbids NULL, which can reject what an old version writes: allow it until the change is contracted"
+        )
+    })
+}
+
+impl Attempt<'_> {
+    /// Stops a change whose objects are not as the ledger says.
+    pub(crate) async fn explain(&mut self, change: &SchemaChange) -> Result<(), Halt> {
+        let state = self.state().await?;
+        let Some(entry) = state.change(&change.profile.name) else { return Ok(()) };
+        if entry.span == Span::AtRest(SchemaPhase::Pending) && change.target.is_reached(entry.span) {
+            return Ok(());
+        }
+        let engine = self.plan.database.engine;
+        let form = crate::soak::as_begun(change, entry.is_hidden());
+        let found = drift(self.session.as_mut(), engine, self.ports.moves, &form, entry).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(MoveError::Drifted { what: found.into_iter().map(|drift| drift.why).collect() }.into())
+    }
+}

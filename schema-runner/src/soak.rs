@@ -1,0 +1,102 @@
+//! The soak of a contract: the old shape is hidden, and can be brought back with nothing lost, until its time is over or a
+//! commit says so.
+//!
+//! A run does not sit through it. It hides, says for how long, and ends; whichever run comes next looks at who is live
+//! and at what Git asks, and takes the contract back, leaves it soaking, or finishes it. The time that has passed is
+//! told by the database server's clock alone.
+
+use std::{borrow::Cow, time::Duration};
+
+use phase_ledger::{LedgerEngine, Record, Transaction, hidden, hidden_since};
+use schema_changes::{Engine, SchemaChange, Soak, Step};
+use schema_phases::{Movement, SchemaPhase, Target, may_finish};
+
+use crate::{
+    halt::{Halt, MoveError},
+    live::versions,
+    moves::plain,
+    protocol::{Attempt, Hand},
+    report::Event,
+};
+
+/// The change in the form in which its contract began: once hidden, its steps stay those of a contract that hides,
+/// whatever Git says of a soak by now.
+pub(crate) fn as_begun(change: &SchemaChange, is_hidden: bool) -> Cow<'_, SchemaChange> {
+    if is_hidden && change.soak.is_none() {
+        let mut begun = change.clone();
+        begun.soak = Some(Soak::For(Duration::ZERO));
+        return Cow::Owned(begun);
+    }
+    Cow::Borrowed(change)
+}
+
+impl Attempt<'_> {
+    /// Whether the hidden shape may go now. It is taken back when a live version needs it or Git asks for less.
+    pub(crate) async fn soak(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        self.still_wanted().await?;
+        let target = hand.change.target;
+        if target != Target::Reach(SchemaPhase::Contracted) {
+            return Err(self.take_back(hand, vec!["Git asks for less than contracted".to_owned()]).await);
+        }
+        let live = self.see().await?;
+        let state = self.state().await?;
+        match may_finish(&hand.change.profile.name, hand.step, &state.live_changes(), &versions(&live)) {
+            Movement::Allowed => {}
+            Movement::Blocked(blockers) => {
+                let by = blockers.iter().map(ToString::to_string).collect();
+                return Err(self.take_back(hand, by).await);
+            }
+            Movement::Undecided(missing) => return Err(Halt::Undecided(missing)),
+        }
+        let soak = hand.change.soak.unwrap_or(Soak::For(Duration::ZERO));
+        let rows = match ledger_engine(self.plan.database.engine) {
+            Some(engine) => self.session.query(&hidden_since(engine, &hand.change.profile.name)).await?,
+            None => Vec::new(),
+        };
+        let hidden = hidden(&rows);
+        // Without a line of history nobody knows how long it has been: no time has passed.
+        let lasted = hidden.as_ref().map_or(Duration::ZERO, |hidden| hidden.lasted);
+        let since = hidden.map(|hidden| hidden.since);
+        match soak {
+            Soak::Held => Err(Halt::Soaking { since, left: None }),
+            Soak::For(time) if lasted < time => Err(Halt::Soaking { since, left: Some(time.saturating_sub(lasted)) }),
+            Soak::For(_) => Ok(()),
+        }
+    }
+
+    /// Brings the hidden shape back in one transaction with what the ledger says of it; then everything is counted.
+    async fn take_back(&mut self, hand: &mut Hand<'_>, by: Vec<String>) -> Halt {
+        match self.bring_back(hand, by).await {
+            Ok(()) => Halt::TakenBack,
+            Err(halt) => halt,
+        }
+    }
+
+    async fn bring_back(&mut self, hand: &mut Hand<'_>, by: Vec<String>) -> Result<(), Halt> {
+        let name = hand.change.profile.name.clone();
+        let catalog = self.catalog(hand.change).await?;
+        let restore = self.ports.moves.restore(hand.change, &catalog);
+        let restore = restore.map_err(|cannot| Halt::from(MoveError::Refused { why: cannot.why }))?;
+        let Some(Step::Transaction { what, tables, statements }) = restore else {
+            let why = "the ledger says that its old shape is hidden, and it is not there under the hidden name; rename \
+                       it back to that name, or restore it from a backup";
+            return Err(MoveError::Drifted { what: vec![why.to_owned()] }.into());
+        };
+        let transaction = Transaction {
+            lock_tables: tables,
+            work: statements.iter().map(|sql| plain(sql)).collect(),
+            records: vec![Record::Settle(name.clone(), hand.step.from())],
+            ..Transaction::default()
+        };
+        self.commit_patiently(hand, transaction).await?;
+        self.report(Event::StepDone { change: name.clone(), step: hand.step, what });
+        self.report(Event::TakenBack { change: name, by });
+        // Whoever dropped a trigger while it was hidden let writes pass it.
+        self.check_rows(hand.change).await
+    }
+}
+
+/// The ledger's word for an engine, when it has a driver for it.
+pub(crate) fn ledger_engine(engine: Engine) -> Option<LedgerEngine> {
+    LedgerEngine::ALL.into_iter().find(|known| known.as_str() == engine.as_str())
+}

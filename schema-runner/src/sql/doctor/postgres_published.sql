@@ -1,0 +1,12 @@
+-- Publications of a table: with a list of columns? and without a replica identity, though updates are published?
+SELECT p.pubname::text,
+       (COALESCE(pg_catalog.to_jsonb(r) ->> 'prattrs', '') <> '')::int,
+       (p.pubupdate AND (c.relreplident = 'n'
+          OR (c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
+                                                    WHERE i.indrelid = c.oid AND i.indisprimary))))::int
+  FROM pg_catalog.pg_publication_tables t
+  JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname
+  JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', t.schemaname, t.tablename))
+  LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
+ WHERE c.oid = pg_catalog.to_regclass($1)
+ ORDER BY 1
