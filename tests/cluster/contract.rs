@@ -1,12 +1,8 @@
 //! Taking the old column away.
 
-use crate::{
-    delivery::Delivery,
-    kubectl::until,
-    shop::{SOON, Shop},
-};
+use crate::{delivery::Delivery, shop::Shop};
 
-const ROWS: u32 = 20_000;
+const ROWS: u32 = 5_000;
 
 #[tokio::test]
 async fn a_contract_committed_too_early_waits_for_the_last_old_pod() {
@@ -21,13 +17,7 @@ async fn a_contract_committed_too_early_waits_for_the_last_old_pod() {
     assert!(shop.pods_of("v1").await > 0 && shop.pods_of("v2").await > 0, "both versions serve");
 
     shop.deliver("contract, too early", &Delivery::example("3-contract").with_a_pause()).await;
-    let said = until("the run says what blocks it", SOON, async || {
-        let said = shop.runs_said().await?;
-        let line = said.lines().find(|line| line.contains("blocked by"));
-        line.map(str::to_owned).ok_or(said)
-    })
-    .await;
-    shop.tell(format_args!("run: {said}"));
+    let said = shop.run_says("what blocks it", |line| line.contains("blocked by")).await;
     assert!(said.contains("ReplicaSet customers-") && said.contains("needs pending..migrated"), "it says who: {said}");
     shop.change_is("migrated").await;
 

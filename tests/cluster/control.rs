@@ -6,7 +6,7 @@ use crate::{
     shop::{SOON, Shop},
 };
 
-const ROWS: u32 = 20_000;
+const ROWS: u32 = 5_000;
 
 #[tokio::test]
 async fn without_the_gate_the_same_canary_fails_its_users() {

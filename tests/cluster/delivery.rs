@@ -1,10 +1,12 @@
-//! What a commit holds: a folder of `examples/customers-split`, changed where a scenario needs it otherwise.
+//! What a commit holds: a folder of an example, changed where a scenario needs it otherwise.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use serde_json::{Value, json};
 
 /// The file of the change in the example.
 pub(crate) const CHANGE: &str = "changes/0001-split-full-name.yaml";
@@ -15,17 +17,26 @@ pub(crate) struct Delivery {
     files: BTreeMap<String, String>,
 }
 
-/// The folder of the examples.
-pub(crate) fn example() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/customers-split").canonicalize().unwrap()
+/// The folder of an example.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name).canonicalize().unwrap()
 }
 
 impl Delivery {
-    /// The files of one folder of the example, with pauses that tests can wait for.
+    /// The files of one folder of `examples/customers-split`, with pauses that tests can wait for.
     pub(crate) fn example(folder: &str) -> Self {
+        Self::of("customers-split", folder)
+    }
+
+    /// The files of one folder of an example, likewise.
+    pub(crate) fn of(name: &str, folder: &str) -> Self {
         let mut delivery = Self { files: BTreeMap::new() };
-        delivery.read(&example().join(folder), "");
-        delivery.with("rollout.yaml", "duration: 2m", "duration: 5s")
+        delivery.read(&example(name).join(folder), "");
+        delivery
+            .with("rollout.yaml", "duration: 2m", "duration: 3s")
+            .with("rollout.yaml", "requests: {cpu: 100m, memory: 64Mi}", "requests: {cpu: 5m, memory: 16Mi}")
+            // Argo waits at least that long between two questions.
+            .with("rollout.yaml", "{name: phasegate/gate}", "{name: phasegate/gate, config: {requeueSeconds: 11}}")
     }
 
     fn read(&mut self, directory: &Path, prefix: &str) {
@@ -49,21 +60,48 @@ impl Delivery {
     }
 
     /// The same with a first pause that only a person ends.
-    pub(crate) fn with_a_pause(mut self) -> Self {
-        let text = self.files.get_mut("rollout.yaml").unwrap();
-        *text = text.replacen("pause: {duration: 5s}", "pause: {}", 1);
-        self
+    pub(crate) fn with_a_pause(self) -> Self {
+        self.edited(|rollout| {
+            let steps = rollout["spec"]["strategy"]["canary"]["steps"].as_array_mut().unwrap();
+            *steps.iter_mut().find(|step| step.get("pause").is_some()).unwrap() = json!({"pause": {}});
+        })
     }
 
     /// The same without asking the gate.
     pub(crate) fn without_the_gate(self) -> Self {
-        self.with("rollout.yaml", "      - plugin: {name: phasegate/gate}", "      # no gate:")
+        self.edited(|rollout| {
+            let steps = rollout["spec"]["strategy"]["canary"]["steps"].as_array_mut().unwrap();
+            steps.retain(|step| step.get("plugin").is_none());
+        })
     }
 
     /// The same without one file.
     pub(crate) fn without(mut self, file: &str) -> Self {
         self.files.remove(file).unwrap_or_else(|| panic!("there is no {file}"));
         self
+    }
+
+    /// The same with one more file, or with another one of that name.
+    pub(crate) fn and(mut self, file: &str, text: &str) -> Self {
+        self.files.insert(file.to_owned(), text.to_owned());
+        self
+    }
+
+    /// The same with the Rollout edited as an object.
+    pub(crate) fn edited(mut self, edit: impl FnOnce(&mut Value)) -> Self {
+        let text = self.files.get_mut("rollout.yaml").unwrap();
+        let mut rollout: Value = serde_saphyr::from_str(text).unwrap();
+        edit(&mut rollout);
+        *text = rollout.to_string();
+        self
+    }
+
+    /// The same with one more variable in the environment of the app.
+    pub(crate) fn environment(self, name: &str, value: &str) -> Self {
+        self.edited(|rollout| {
+            let environment = &mut rollout["spec"]["template"]["spec"]["containers"][0]["env"];
+            environment.as_array_mut().unwrap().push(json!({"name": name, "value": value}));
+        })
     }
 
     /// As a tar archive.

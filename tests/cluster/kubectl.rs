@@ -50,24 +50,20 @@ pub(crate) async fn apply(object: &Value) {
     said.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// What an object or a list looks like now.
-pub(crate) async fn look(arguments: &[&str]) -> Result<Value, String> {
-    let said = kubectl(&[&["get", "-o", "json"], arguments].concat()).await?;
-    serde_json::from_str(&said).map_err(|error| error.to_string())
-}
-
 /// Asks again and again until there is an answer.
 ///
 /// # Panics
 /// When there is none in time, with why there was none the last time.
 pub(crate) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Result<T, String>) -> T {
     let started = now();
+    let mut rest = Duration::from_millis(300);
     loop {
         match ask().await {
             Ok(answer) => return answer,
             Err(why) if started.elapsed() > within => panic!("{what}: not in {within:?}; last seen: {why}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+            Err(_) => tokio::time::sleep(rest).await,
         }
+        rest = (rest * 3 / 2).min(Duration::from_secs(1));
     }
 }
 

@@ -2,7 +2,8 @@
 //! manifests. Each test is a scenario in a namespace, a database and a Git repository of its own, with users who read
 //! and write all the time and account for every row.
 //!
-//! `tests/cluster/run` starts what is needed; here are only the scenarios. `kubectl` and KUBECONFIG come from there.
+//! `tests/cluster/run` starts what is needed; here are only the scenarios. `kubectl` and KUBECONFIG come from there. It
+//! runs several at a time; those below `alone` break what all share, and run one by one after the others.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,12 +12,28 @@
     reason = "a failed test should panic"
 )]
 
+// Where they play.
+mod api;
+mod delivery;
+mod figures;
+mod kubectl;
+mod shop;
+mod users;
+
+// The scenarios.
 mod abort;
+mod analysis;
 mod contract;
 mod control;
-mod delivery;
+mod doors;
 mod force;
-mod kubectl;
+mod git_revert;
 mod release;
-mod shop;
 mod supersede;
+mod two_apps;
+mod undo;
+mod waiting;
+mod workload_ref;
+
+/// Scenarios that break what all share.
+mod alone {}

@@ -26,14 +26,12 @@ async fn a_canary_is_held_until_its_schema_is_ready_then_released_and_the_old_co
     let released = shop.gate_says("lets version 2 in", |step| step.phase == "Successful").await;
     shop.tell(format_args!("gate: {}", released.message));
     shop.change_is("migrated").await;
-    shop.tell(format_args!("seconds from schema ready to canary released: {}", waited(&shop).await));
+    shop.line.note(format!("schema ready to canary released: {} s", waited(&shop).await));
     shop.rollout_is("Healthy").await;
 
     shop.deliver("contract", &Delivery::example("3-contract")).await;
     shop.change_is("contracted").await;
-    let columns = "SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns \
-                   WHERE table_name = 'customers'";
-    assert_eq!(shop.ledger(columns).await.unwrap(), "first_name id last_name revision");
+    assert_eq!(shop.columns("customers").await, "first_name id last_name revision");
     shop.users_are_content(ROWS).await;
     shop.close().await;
 }

@@ -1,29 +1,60 @@
 //! Where a scenario plays: a namespace, a database, a Git repository and an Application of its own, and its users.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    api::Api,
     delivery::{Delivery, example},
-    kubectl::{apply, kubectl, kubectl_with, look, tell, until},
+    figures::Line,
+    kubectl::{apply, kubectl, kubectl_with, now, tell, until},
 };
 
 /// Where the Git and the PostgreSQL server are.
-const SERVICES: &str = "phasegate-e2e";
+pub(crate) const SERVICES: &str = "phasegate-e2e";
 /// Every role's; the server ends with the cluster.
 const PASSWORD: &str = "only-for-tests";
-/// The Rollout, its Service and its Database in the example.
-pub(crate) const ROLLOUT: &str = "customers";
 /// On a machine that builds other things meanwhile.
 pub(crate) const SOON: Duration = Duration::from_secs(180);
 
+/// How often Argo CD is asked to look again.
+const AGAIN: Duration = Duration::from_secs(4);
+
+/// What is delivered: the Rollout, its Service, its Database, its image and the beginning of its Secrets' names are all
+/// called so.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) name: &'static str,
+    /// The folder below `examples/`.
+    pub(crate) example: &'static str,
+    /// What the owner of the database made before Phasegate came; the app's role is `{app}`.
+    pub(crate) tables: fn(app: &str, rows: u32) -> String,
+}
+
+/// The app of `examples/customers-split`.
+pub(crate) const CUSTOMERS: App = App {
+    name: "customers",
+    example: "customers-split",
+    tables: |app, rows| {
+        format!(
+            "CREATE TABLE customers (id bigint PRIMARY KEY, full_name text NOT NULL, revision bigint NOT NULL);
+             INSERT INTO customers SELECT id, 'F' || id || ' R0', 0 FROM generate_series(1, {rows}) AS id;
+             GRANT SELECT, INSERT, UPDATE ON customers TO {app};"
+        )
+    },
+};
+
 /// The place of one scenario.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Shop {
-    namespace: String,
-    database: String,
+    pub(crate) app: &'static App,
+    pub(crate) api: Api,
+    pub(crate) namespace: String,
+    pub(crate) database: String,
+    /// Its line in the table of all scenarios.
+    pub(crate) line: Line,
 }
 
 /// One entry of `status.canary.stepPluginStatuses`.
@@ -35,29 +66,21 @@ pub(crate) struct Step {
     pub(crate) message: String,
 }
 
-/// What the users tell.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Figures {
-    pub(crate) requests: u64,
-    pub(crate) writes: u64,
-    pub(crate) failed: u64,
-    pub(crate) lost: u64,
-    pub(crate) verified: u64,
-    pub(crate) served: BTreeMap<String, u64>,
-    pub(crate) why: Vec<String>,
-}
-
-impl Figures {
-    /// How many requests that version answered.
-    pub(crate) fn served_by(&self, version: &str) -> u64 {
-        self.served.get(version).copied().unwrap_or(0)
-    }
-}
-
 impl Shop {
     /// A namespace with its Secrets, and a database with that many customers, whom version 1 will serve.
     pub(crate) async fn open(name: &str, rows: u32) -> Self {
-        let shop = Self { namespace: format!("shop-{name}"), database: format!("shop_{}", name.replace('-', "_")) };
+        Self::open_for(&CUSTOMERS, name, rows).await
+    }
+
+    /// Likewise, for another app.
+    pub(crate) async fn open_for(app: &'static App, name: &str, rows: u32) -> Self {
+        let shop = Self {
+            app,
+            api: Api::new().await,
+            namespace: format!("shop-{name}"),
+            database: format!("shop_{}", name.replace('-', "_")),
+            line: Line::new(name),
+        };
         let labels = json!({
             "phasegate.dev/e2e": "",
             "pod-security.kubernetes.io/enforce": "restricted",
@@ -68,17 +91,27 @@ impl Shop {
         )
         .await;
         shop.fill(rows).await;
-        for (secret, role) in [("customers-owner", "owner"), ("customers-reader", "reader"), ("customers-app", "app")] {
+        for role in ["owner", "reader", "app"] {
             let url = format!(
                 "postgres://{0}_{role}:{PASSWORD}@postgres.{SERVICES}.svc.cluster.local/{0}?sslmode=disable",
                 shop.database
             );
             apply(&json!({
                 "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": secret, "namespace": shop.namespace}, "stringData": {"url": url},
+                "metadata": {"name": format!("{}-{role}", app.name), "namespace": shop.namespace},
+                "stringData": {"url": url},
             }))
             .await;
         }
+        shop
+    }
+
+    /// A shop that version 1 serves, and its users.
+    pub(crate) async fn serving(name: &str, rows: u32, version_1: &Delivery) -> Self {
+        let shop = Self::open(name, rows).await;
+        shop.deliver("version 1", version_1).await;
+        shop.rollout_is("Healthy").await;
+        shop.users_come(rows).await;
         shop
     }
 
@@ -104,6 +137,7 @@ impl Shop {
 
     async fn fill(&self, rows: u32) {
         let name = &self.database;
+        let tables = (self.app.tables)(&format!("{name}_app"), rows);
         let sql = format!(
             "CREATE ROLE {name}_owner LOGIN PASSWORD '{PASSWORD}';
              CREATE ROLE {name}_reader LOGIN PASSWORD '{PASSWORD}';
@@ -111,14 +145,12 @@ impl Shop {
              CREATE DATABASE {name} OWNER {name}_owner;
              \\connect {name}
              SET ROLE {name}_owner;
-             CREATE TABLE customers (id bigint PRIMARY KEY, full_name text NOT NULL, revision bigint NOT NULL);
-             INSERT INTO customers SELECT id, 'F' || id || ' R0', 0 FROM generate_series(1, {rows}) AS id;
-             GRANT SELECT, INSERT, UPDATE ON customers TO {name}_app;
+             {tables}
              RESET ROLE;
              CREATE SCHEMA phasegate AUTHORIZATION {name}_owner;
              GRANT USAGE ON SCHEMA phasegate TO {name}_reader;
              ALTER DEFAULT PRIVILEGES FOR ROLE {name}_owner IN SCHEMA phasegate GRANT SELECT ON TABLES TO {name}_reader;
-             ANALYZE customers;"
+             ANALYZE;"
         );
         psql("postgres", &sql).await.unwrap_or_else(|error| panic!("{error}"));
     }
@@ -128,29 +160,55 @@ impl Shop {
         tell(&self.namespace, what);
     }
 
-    /// Commits, and has Argo CD look at once rather than at its next round.
+    /// Commits, and has Argo CD look at once rather than at its next round. Waits until it has applied the commit.
     pub(crate) async fn deliver(&self, message: &str, delivery: &Delivery) {
+        let commit = self.commit(message, delivery).await;
+        self.synced(&commit).await;
+    }
+
+    /// Commits, and gives the commit. The Application comes with the first.
+    pub(crate) async fn commit(&self, message: &str, delivery: &Delivery) -> String {
         let deliver = ["exec", "-i", "-n", SERVICES, "deployment/git", "--", "/deliver", &self.namespace, message];
         let commit = kubectl_with(&deliver, &delivery.archive()).await.unwrap_or_else(|error| panic!("{error}"));
-        let commit = commit.trim();
-        if self.look("application", "argocd", &self.namespace).await.is_err() {
-            apply(&self.application()).await;
+        let commit = commit.trim().to_owned();
+        if self.application().await.is_err() {
+            apply(&self.declared()).await;
         }
+        self.tell(format_args!("git {}: {message}", commit.get(..7).unwrap_or(&commit)));
+        commit
+    }
+
+    /// Waits until Argo CD has applied the commit.
+    pub(crate) async fn synced(&self, commit: &str) {
+        let mut asked = None;
         until("Argo CD has applied the commit", SOON, async || {
-            let refresh = "argocd.argoproj.io/refresh=normal";
-            kubectl(&["annotate", "--overwrite", "-n", "argocd", "application", &self.namespace, refresh]).await?;
-            let application = self.look("application", "argocd", &self.namespace).await?;
+            let application = self.application().await?;
             let operation = &application["status"]["operationState"];
-            let synced = operation["syncResult"]["revision"] == commit && operation["phase"] == "Succeeded";
-            if synced { Ok(()) } else { Err(format!("{operation}, {}", application["status"]["conditions"])) }
+            if operation["syncResult"]["revision"] == commit && operation["phase"] == "Succeeded" {
+                return Ok(());
+            }
+            if asked.is_none_or(|at| now().duration_since(at) > AGAIN) {
+                self.refresh().await?;
+                asked = Some(now());
+            }
+            Err(format!("{operation}, {}", application["status"]["conditions"]))
         })
         .await;
-        self.tell(format_args!("git {}: {message}", commit.get(..7).unwrap_or(commit)));
+    }
+
+    /// Has Argo CD look at Git now.
+    pub(crate) async fn refresh(&self) -> Result<(), String> {
+        self.api.annotate("application", "argocd", &self.namespace, "argocd.argoproj.io/refresh", "normal").await
+    }
+
+    /// The Application as it is now.
+    pub(crate) async fn application(&self) -> Result<Value, String> {
+        self.api.get("application", "argocd", &self.namespace).await
     }
 
     /// The example's, for this repository and namespace, and with a CronJob a test can wait for.
-    fn application(&self) -> Value {
-        let text = std::fs::read_to_string(example().join("argocd/application.yaml")).unwrap();
+    fn declared(&self) -> Value {
+        let text = std::fs::read_to_string(example(self.app.example).join("argocd/application.yaml")).unwrap();
         let mut application: Value = serde_saphyr::from_str(&text).unwrap();
         application["metadata"]["name"] = json!(self.namespace);
         let source = &mut application["spec"]["source"];
@@ -158,17 +216,20 @@ impl Shop {
         source["path"] = json!(".");
         let parameters = source["plugin"]["parameters"].as_array_mut().unwrap();
         parameters.push(json!({"name": "schedule", "string": "* * * * *"}));
+        // Many scenarios at once on a small machine.
+        parameters.push(json!({"name": "resources", "map": {"requests.cpu": "5m", "requests.memory": "16Mi"}}));
         application["spec"]["destination"]["namespace"] = json!(self.namespace);
         application
     }
 
-    async fn look(&self, kind: &str, namespace: &str, name: &str) -> Result<Value, String> {
-        look(&["-n", namespace, kind, name]).await
+    /// An object of this namespace as it is now.
+    pub(crate) async fn look(&self, kind: &str, name: &str) -> Result<Value, String> {
+        self.api.get(kind, &self.namespace, name).await
     }
 
     /// The Rollout as it is now.
     pub(crate) async fn rollout(&self) -> Result<Value, String> {
-        self.look("rollout", &self.namespace, ROLLOUT).await
+        self.look("rollout", self.app.name).await
     }
 
     /// Waits until the Rollout says that phase of itself, having seen its newest revision.
@@ -198,29 +259,43 @@ impl Shop {
         .await
     }
 
-    /// What a person does with the plugin of kubectl.
-    pub(crate) async fn person(&self, command: &[&str]) {
+    /// What a person does with the plugin of kubectl, and what it says.
+    pub(crate) async fn person(&self, command: &[&str]) -> String {
         self.tell(format_args!("person: kubectl argo rollouts {}", command.join(" ")));
         let said = kubectl(&[&["argo", "rollouts", "-n", &self.namespace], command].concat()).await;
-        said.unwrap_or_else(|error| panic!("{error}"));
+        said.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The pods of the app, whatever becomes of them.
+    pub(crate) async fn pods(&self) -> Vec<Value> {
+        let labels = format!("app.kubernetes.io/name={}", self.app.name);
+        self.api.list("pod", &self.namespace, &labels).await.unwrap()
     }
 
     /// How many pods of that version there are, whatever becomes of them.
     pub(crate) async fn pods_of(&self, version: &str) -> usize {
-        let image = format!("registry.example.com/customers:{version}");
-        let pods = look(&["-n", &self.namespace, "pods", "-l", "app.kubernetes.io/name=customers"]).await.unwrap();
-        let pods = pods["items"].as_array().unwrap();
-        pods.iter().filter(|pod| pod["spec"]["containers"][0]["image"] == image).count()
+        let image = format!("registry.example.com/{}:{version}", self.app.name);
+        self.pods().await.iter().filter(|pod| pod["spec"]["containers"][0]["image"] == image).count()
     }
 
-    /// Waits until the change is at rest at that phase.
+    /// Waits until the last pod of that version is gone.
+    pub(crate) async fn no_pods_of(&self, version: &str) {
+        until(&format!("the last pod of {version} is gone"), SOON, async || {
+            let pods = self.pods_of(version).await;
+            if pods == 0 { Ok(()) } else { Err(format!("{pods} are there")) }
+        })
+        .await;
+    }
+
+    /// Waits until all changes are at rest at that phase.
     pub(crate) async fn change_is(&self, phase: &str) {
-        until(&format!("the change is {phase}"), SOON, async || {
-            let found = self.ledger("SELECT phase || coalesce(' to ' || moving_to, '') FROM phasegate.changes").await?;
+        until(&format!("the schema is {phase}"), SOON, async || {
+            let phase_of = "SELECT DISTINCT phase || coalesce(' to ' || moving_to, '') FROM phasegate.changes";
+            let found = self.ledger(phase_of).await?;
             if found == phase { Ok(()) } else { Err(found) }
         })
         .await;
-        self.tell(format_args!("schema: split-full-name is {phase}"));
+        self.tell(format_args!("schema: {phase}"));
     }
 
     /// One value of this database, asked by its administrator.
@@ -228,69 +303,46 @@ impl Shop {
         Ok(psql(&self.database, sql).await?.trim().to_owned())
     }
 
+    /// The names of a table's columns, in order of the alphabet.
+    pub(crate) async fn columns(&self, table: &str) -> String {
+        let sql = format!(
+            "SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns \
+             WHERE table_schema = 'public' AND table_name = '{table}'"
+        );
+        self.ledger(&sql).await.unwrap()
+    }
+
     /// The text of everything that runs of the plan in Git have said: of Jobs, and of those the CronJob made.
     pub(crate) async fn runs_said(&self) -> Result<String, String> {
-        let plan = self.look("configmap", &self.namespace, "phasegate-customers").await?;
+        let plan = self.look("configmap", &format!("phasegate-{}", self.app.name)).await?;
         let digest = plan["metadata"]["labels"]["phasegate.dev/plan-digest"].as_str().unwrap_or("").to_owned();
-        let selector = format!("phasegate.dev/plan-digest={digest}");
-        kubectl(&["logs", "-n", &self.namespace, "-l", &selector, "--tail=-1", "--prefix"]).await
+        let mut said = String::new();
+        for pod in self.api.list("pod", &self.namespace, &format!("phasegate.dev/plan-digest={digest}")).await? {
+            let name = pod["metadata"]["name"].as_str().unwrap_or("").to_owned();
+            for line in self.api.logs(&self.namespace, &name, None).await?.lines() {
+                said.push_str(&format!("[{name}] {line}\n"));
+            }
+        }
+        Ok(said)
     }
 
-    /// Starts the users.
-    pub(crate) async fn users_come(&self, rows: u32) {
-        let to = format!("{ROLLOUT}.{}.svc.cluster.local:80", self.namespace);
-        apply(&json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "users", "namespace": self.namespace},
-            "spec": {
-                "restartPolicy": "Never",
-                "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
-                "containers": [{
-                    "name": "users", "image": "registry.example.com/customers:v1",
-                    "args": ["load", "--to", to, "--rows", rows.to_string()],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
-                        "readOnlyRootFilesystem": true,
-                    },
-                }],
-            },
-        }))
-        .await;
-        until("the users have begun", SOON, async || {
-            let figures = self.figures("figures").await?;
-            if figures.writes > 20 { Ok(()) } else { Err(format!("{figures:?}")) }
+    /// What a container of a pod has said; nothing if it has no such container.
+    pub(crate) async fn container_said(&self, pod: &str, container: &str) -> Result<String, String> {
+        self.api.logs(&self.namespace, pod, Some(container)).await
+    }
+
+    /// Waits until a run of the plan in Git says a line that is wanted, and gives that line.
+    pub(crate) async fn run_says(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let said = until(&format!("a run says {what}"), SOON, async || {
+            let said = self.runs_said().await?;
+            said.lines().find(|line| wanted(line)).map(str::to_owned).ok_or(said)
         })
         .await;
+        self.tell(format_args!("run: {said}"));
+        said
     }
 
-    /// What the users have seen so far, or with `account` in the end, after a look at every row.
-    pub(crate) async fn figures(&self, page: &str) -> Result<Figures, String> {
-        let path = format!("/api/v1/namespaces/{}/pods/users:9090/proxy/{page}", self.namespace);
-        serde_json::from_str(&kubectl(&["get", "--raw", &path]).await?).map_err(|error| error.to_string())
-    }
-
-    /// Ends the load, and tells what came of it.
-    pub(crate) async fn account(&self) -> Figures {
-        let figures = self.figures("account").await.unwrap_or_else(|error| panic!("{error}"));
-        let Figures { requests, writes, failed, lost, verified, served, why } = &figures;
-        self.tell(format_args!(
-            "requests={requests} writes={writes} failed={failed} lost={lost} verified={verified} served={served:?}"
-        ));
-        for line in why.iter().take(3) {
-            self.tell(format_args!("users: {line}"));
-        }
-        figures
-    }
-
-    /// Ends the scenario: nothing failed, nothing is lost, and both versions had something to do.
-    pub(crate) async fn users_are_content(&self, rows: u32) {
-        let figures = self.account().await;
-        let Figures { failed, lost, verified, served, why, .. } = &figures;
-        assert_eq!((*failed, *lost), (0, 0), "{why:#?}");
-        assert!(*verified >= u64::from(rows), "every row was looked at: {verified}");
-        assert!(figures.served_by("v1") > 100 && figures.served_by("v2") > 100, "{served:?}");
-    }
-
-    /// Takes away what uses the machine; the namespace stays for a look.
+    /// Takes away what uses the machine. A scenario that fails keeps it for a look.
     pub(crate) async fn close(&self) {
         let _ = kubectl(&["delete", "-n", "argocd", "application", &self.namespace, "--wait=false"]).await;
         let _ = kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]).await;

@@ -1,7 +1,8 @@
 //! The users: each owns some of the customers, so that it knows exactly what every answer must be.
 //!
 //! Customer `id` at revision `r` is called `F<id> R<r>`, whoever wrote it. What was acknowledged must be read from then
-//! on, by whichever version, and at the end every row of the table is looked at.
+//! on, by whichever version, and at the end every row of the table is looked at. A write without an answer may have
+//! happened or not (`known.rs`).
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +11,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -20,8 +21,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::{
+    known::{Known, Row},
     serve::{Answer, Customer, Write},
-    tell::ask,
+    tell::{ask, never_arrived},
 };
 
 /// Failures that are told in full.
@@ -39,7 +41,7 @@ pub(crate) struct Load {
     #[arg(long, default_value_t = 4)]
     users: u8,
     /// Milliseconds that each rests after an answer.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 50)]
     rest: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -54,6 +56,10 @@ pub(crate) struct Figures {
     writes: u64,
     /// Requests without the answer a user must get.
     failed: u64,
+    /// Likewise, but the database was declared down at some moment between question and answer.
+    excused: u64,
+    /// Writes of which their user could not know whether they happened.
+    unknown: u64,
     /// Rows that are not what was acknowledged, or not there.
     lost: u64,
     /// Rows looked at in the end.
@@ -67,7 +73,22 @@ pub(crate) struct Figures {
 #[derive(Default)]
 struct Shared {
     figures: Mutex<Figures>,
+    outage: Mutex<Outage>,
     over: AtomicBool,
+}
+
+/// When the database is down because somebody wants it so.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outage {
+    now: bool,
+    ended: Option<Instant>,
+}
+
+impl Outage {
+    /// Whether it covers a moment of what began then and ends now.
+    fn touches(self, began: Instant) -> bool {
+        self.now || self.ended.is_some_and(|ended| ended >= began)
+    }
 }
 
 impl Shared {
@@ -78,6 +99,21 @@ impl Shared {
     fn told(&self) -> Figures {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn outage(&self, change: impl FnOnce(&mut Outage)) -> Figures {
+        change(&mut self.outage.lock().unwrap_or_else(PoisonError::into_inner));
+        self.told()
+    }
+
+    fn failed(&self, began: Instant, why: String) {
+        let excused = self.outage.lock().unwrap_or_else(PoisonError::into_inner).touches(began);
+        self.note(|figures| if excused { figures.excused += 1 } else { figures.failed(why) });
+    }
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "when a request began, against when an outage ended, in one process")]
+    Instant::now()
 }
 
 impl Figures {
@@ -107,12 +143,9 @@ struct User {
     rest: i64,
     users: i64,
     rows: i64,
-    /// What was acknowledged; a customer that is not here is at revision 0.
-    known: BTreeMap<i64, i64>,
+    known: Known,
     inserted: i64,
 }
-
-type Known = BTreeMap<i64, i64>;
 
 impl Load {
     /// # Errors
@@ -124,6 +157,8 @@ impl Load {
         let work = tokio::spawn(work(self.clone(), to, Arc::clone(&shared), finish));
         let router = Router::new()
             .route("/figures", get(|State(at): State<At>| async move { Json(at.shared.told()) }))
+            .route("/outage/begins", get(|State(at): State<At>| async move { Json(at.shared.outage(begins)) }))
+            .route("/outage/ends", get(|State(at): State<At>| async move { Json(at.shared.outage(ends)) }))
             .route("/account", get(account))
             .with_state(At { shared, finished });
         let listener = tokio::net::TcpListener::bind(("0.0.0.0", self.port)).await?;
@@ -135,6 +170,14 @@ impl Load {
         work.abort();
         Ok(())
     }
+}
+
+fn begins(outage: &mut Outage) {
+    outage.now = true;
+}
+
+fn ends(outage: &mut Outage) {
+    *outage = Outage { now: false, ended: Some(now()) };
 }
 
 #[derive(Clone)]
@@ -170,14 +213,14 @@ async fn work(
             rest: i64::from(number),
             users: i64::from(load.users),
             rows: load.rows,
-            known: Known::new(),
+            known: Known::default(),
             inserted: 0,
         };
         users.spawn(user.live(Duration::from_millis(load.rest)));
     }
-    let mut known = Known::new();
+    let mut known = Known::default();
     for theirs in users.join_all().await {
-        known.extend(theirs);
+        known.join(theirs);
     }
     if let Err(error) = verify(to, load.rows, &known, &shared).await {
         shared.note(|figures| figures.failed(format!("the last look: {error:#}")));
@@ -203,10 +246,16 @@ impl User {
             }
             1..=4 => {
                 let id = self.some_customer();
-                let revision = self.known.get(&id).copied().unwrap_or(0) + 1;
-                self.write("PUT", id, revision).await;
+                // Whoever waits for an answer does not write once more: the first could arrive after the second.
+                match self.known.row(id) {
+                    Row::Known(revision) => self.write("PUT", id, revision + 1).await,
+                    Row::InDoubt { .. } => self.read(id).await,
+                }
             }
-            _ => self.read().await,
+            _ => {
+                let id = self.some_customer();
+                self.read(id).await;
+            }
         }
     }
 
@@ -219,25 +268,36 @@ impl User {
 
     async fn write(&mut self, method: &str, id: i64, revision: i64) {
         let write = Write { first: format!("F{id}"), last: format!("R{revision}"), revision };
+        let began = now();
         match asked(self.to, &self.shared, method, &format!("/customers/{id}"), Some(&write)).await {
             Ok(_) => {
-                self.known.insert(id, revision);
+                self.known.acknowledged(id, revision);
                 self.shared.note(|figures| figures.writes += 1);
             }
-            Err(why) => self.shared.note(|figures| figures.failed(format!("{method} {id}: {why:#}"))),
+            Err(why) => {
+                if !never_arrived(&why) {
+                    self.known.doubted(id, revision, began, method == "PUT");
+                    self.shared.note(|figures| figures.unknown += 1);
+                }
+                self.shared.failed(began, format!("{method} {id}: {why:#}"));
+            }
         }
     }
 
-    async fn read(&mut self) {
-        let id = self.some_customer();
+    async fn read(&mut self, id: i64) {
+        let began = now();
         match asked(self.to, &self.shared, "GET", &format!("/customers/{id}"), None).await {
             Ok(answer) => {
-                let revision = self.known.get(&id).copied().unwrap_or(0);
-                if let Some(why) = wrong(answer.customers.first(), id, revision) {
-                    self.shared.note(|figures| figures.lost(format!("{why}, said {}", answer.version)));
+                let row = self.known.row(id);
+                match wrong(answer.customers.first(), id, row) {
+                    Some(why) => self.shared.note(|figures| figures.lost(format!("{why}, said {}", answer.version))),
+                    None => {
+                        let seen = answer.customers.first().map(|found| found.revision);
+                        self.known.seen(id, seen, began);
+                    }
                 }
             }
-            Err(why) => self.shared.note(|figures| figures.failed(format!("GET {id}: {why:#}"))),
+            Err(why) => self.shared.failed(began, format!("GET {id}: {why:#}")),
         }
     }
 }
@@ -256,20 +316,24 @@ async fn asked(
     Ok(answer)
 }
 
-/// What is wrong with a customer that was acknowledged at that revision.
-fn wrong(found: Option<&Customer>, id: i64, revision: i64) -> Option<String> {
-    let name = format!("F{id} R{revision}");
+/// What is wrong with a customer of whom that is known.
+fn wrong(found: Option<&Customer>, id: i64, row: Row) -> Option<String> {
+    let is = |found: &Customer| {
+        let name = format!("F{id} R{}", found.revision);
+        found.id == id && row.may_be(Some(found.revision)) && found.name.as_deref() == Some(&name)
+    };
     match found {
-        Some(found) if found.id == id && found.revision == revision && found.name.as_deref() == Some(&name) => None,
-        Some(found) => Some(format!("customer {id} must be `{name}` and is {found:?}")),
-        None => Some(format!("customer {id} must be `{name}` and is not there")),
+        Some(found) if is(found) => None,
+        None if row.may_be(None) => None,
+        Some(found) => Some(format!("customer {id} must be {row} and is {found:?}")),
+        None => Some(format!("customer {id} must be {row} and is not there")),
     }
 }
 
 /// Every row of the table against all that was acknowledged.
 async fn verify(to: SocketAddr, rows: i64, known: &Known, shared: &Shared) -> anyhow::Result<()> {
-    let mut expected: Known = (1..=rows).map(|id| (id, 0)).collect();
-    expected.extend(known.iter());
+    let mut expected: BTreeMap<i64, Row> = (1..=rows).map(|id| (id, Row::Known(0))).collect();
+    expected.extend(known.rows());
     let mut after = 0;
     loop {
         let path = format!("/customers?after={after}&limit={PAGE}");
@@ -277,10 +341,9 @@ async fn verify(to: SocketAddr, rows: i64, known: &Known, shared: &Shared) -> an
         let Some(last) = customers.last() else { break };
         after = last.id;
         for found in &customers {
-            let revision = expected.remove(&found.id);
-            let why = match revision {
-                Some(revision) => wrong(Some(found), found.id, revision),
-                None => Some(format!("customer {} was never acknowledged", found.id)),
+            let why = match expected.remove(&found.id) {
+                Some(row) => wrong(Some(found), found.id, row),
+                None => Some(format!("customer {} was never written", found.id)),
             };
             shared.note(|figures| {
                 figures.verified += 1;
@@ -290,8 +353,10 @@ async fn verify(to: SocketAddr, rows: i64, known: &Known, shared: &Shared) -> an
             });
         }
     }
-    for (id, revision) in expected {
-        shared.note(|figures| figures.lost(format!("customer {id} at revision {revision} is gone")));
+    for (id, row) in expected {
+        if let Some(why) = wrong(None, id, row) {
+            shared.note(|figures| figures.lost(why));
+        }
     }
     Ok(())
 }
@@ -303,15 +368,36 @@ mod tests {
     #[test]
     fn each_way_to_lose_a_row_is_noticed() {
         let customer = |revision, name: Option<&str>| Customer { id: 7, revision, name: name.map(str::to_owned) };
-        assert_eq!(wrong(Some(&customer(2, Some("F7 R2"))), 7, 2), None);
-        for found in [
-            Some(customer(1, Some("F7 R1"))),
-            Some(customer(2, Some("F7 R1"))),
-            Some(customer(2, None)),
-            Some(customer(3, Some("F7 R3"))),
-            None,
-        ] {
-            assert!(wrong(found.as_ref(), 7, 2).is_some(), "{found:?}");
+        let doubt = Row::InDoubt { before: Some(2), after: 3 };
+        let whole = [(2, Row::Known(2)), (2, doubt), (3, doubt)];
+        for (revision, row) in whole {
+            let found = customer(revision, Some(&format!("F7 R{revision}")));
+            assert_eq!(wrong(Some(&found), 7, row), None);
         }
+        assert_eq!(wrong(None, 7, Row::InDoubt { before: None, after: 1 }), None, "it may never have come in");
+        for (found, row) in [
+            (Some(customer(1, Some("F7 R1"))), Row::Known(2)),
+            (Some(customer(2, Some("F7 R1"))), Row::Known(2)),
+            (Some(customer(2, None)), Row::Known(2)),
+            (Some(customer(3, Some("F7 R3"))), Row::Known(2)),
+            (None, Row::Known(2)),
+            (Some(customer(1, Some("F7 R1"))), doubt),
+            (Some(customer(3, Some("F7 R2"))), doubt),
+            (None, doubt),
+        ] {
+            assert!(wrong(found.as_ref(), 7, row).is_some(), "{found:?} {row}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_excused_if_the_outage_touched_it() {
+        let began = now();
+        assert!(!Outage::default().touches(began));
+        assert!(Outage { now: true, ended: None }.touches(began));
+        let mut outage = Outage { now: true, ended: None };
+        ends(&mut outage);
+        assert!(outage.touches(began), "it ended while the request was under way");
+        let later = outage.ended.unwrap() + Duration::from_millis(1);
+        assert!(!outage.touches(later), "the request began after it");
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! It knows PostgreSQL, HTTP and one table. It has never heard of Phasegate.
 
+mod known;
 mod load;
+mod metrics;
 mod serve;
 mod tell;
 

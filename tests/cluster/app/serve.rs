@@ -1,23 +1,30 @@
 //! One version of the app: reads and writes customers in the columns it knows.
 
-use std::{sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
+    middleware::from_fn_with_state,
     routing::get,
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Shape;
+use crate::{
+    Shape,
+    metrics::{Answers, count},
+};
 
-/// A Service goes on sending for a moment to a pod that was told to end.
-const LINGER: Duration = Duration::from_secs(10);
+/// A user waits ten seconds for a page: what takes longer in the database is of no use to anybody.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -29,6 +36,12 @@ pub(crate) struct Serve {
     database: String,
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// Seconds it goes on serving after it was told to end, as a Service goes on sending for a moment.
+    #[arg(long, env = "LINGER", default_value_t = 8)]
+    linger: u64,
+    /// Of a hundred reads, how many it fails: a mistake that only shows under load.
+    #[arg(long, env = "FAULTS", default_value_t = 0)]
+    faults: u8,
 }
 
 /// A customer, as users see one.
@@ -71,29 +84,36 @@ struct Page {
 struct App {
     shape: Shape,
     database: PgPool,
+    faults: u8,
 }
 
 impl Serve {
     /// # Errors
     /// When the database or the port cannot be had.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let options = PgConnectOptions::from_str(&self.database)
+            .context("DATABASE_URL cannot be read")?
+            .options([("statement_timeout", PATIENCE.as_millis().to_string())]);
         let database = PgPoolOptions::new()
             .max_connections(4)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect(&self.database)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options)
             .await
             .context("cannot reach the database")?;
         let mut told_to_end = signal(SignalKind::terminate())?;
-        let app = Arc::new(App { shape: self.shape, database });
+        let app = Arc::new(App { shape: self.shape, database, faults: self.faults });
+        let answers = Answers::default();
         let router = Router::new()
             .route("/ready", get(ready))
             .route("/customers", get(page))
             .route("/customers/{id}", get(read).put(update).post(insert))
-            .with_state(app);
+            .with_state(app)
+            .layer(from_fn_with_state(answers.clone(), count))
+            .route("/metrics", get(move || async move { answers.text() }));
         let listener = tokio::net::TcpListener::bind(("0.0.0.0", self.port)).await?;
         let ending = async move {
             told_to_end.recv().await;
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(Duration::from_secs(self.linger)).await;
         };
         axum::serve(listener, router).with_graceful_shutdown(ending).await.context("cannot serve")
     }
@@ -111,6 +131,9 @@ async fn ready(State(app): State<Arc<App>>) -> Answered<&'static str> {
 }
 
 async fn read(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answered<Json<Answer>> {
+    if fastrand::u8(0..100) < app.faults {
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{}: a mistake of its own", app.shape.as_str())));
+    }
     let sql = match app.shape {
         Shape::V1 => "SELECT id, revision, full_name FROM customers WHERE id = $1",
         Shape::V2 => "SELECT id, revision, first_name || ' ' || last_name FROM customers WHERE id = $1",
