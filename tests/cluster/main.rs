@@ -33,6 +33,7 @@ mod supersede;
 mod two_apps;
 mod undo;
 mod waiting;
+mod warehouse;
 mod workload_ref;
 
 /// Scenarios that break what all share.

@@ -22,6 +22,7 @@ async fn a_canary_is_held_until_its_schema_is_ready_then_released_and_the_old_co
     shop.tell(format_args!("gate: {}", held.message));
     assert!(held.message.contains("split-full-name is ") && held.message.contains("v2 needs migrated"), "{held:?}");
     assert_eq!(shop.pods_of("v2").await, 0, "no pod of version 2 before it is let in");
+    what_a_person_sees(&shop).await;
 
     let released = shop.gate_says("lets version 2 in", |step| step.phase == "Successful").await;
     shop.tell(format_args!("gate: {}", released.message));
@@ -34,6 +35,23 @@ async fn a_canary_is_held_until_its_schema_is_ready_then_released_and_the_old_co
     assert_eq!(shop.columns("customers").await, "first_name id last_name revision");
     shop.users_are_content(ROWS).await;
     shop.close().await;
+}
+
+/// While the canary is held.
+async fn what_a_person_sees(shop: &Shop) {
+    let shown = shop.person(&["get", "rollout", "customers", "--no-color"]).await;
+    for wanted in
+        ["Status:          ◌ Progressing", "Strategy:        Canary", "SetWeight:     0", "customers:v1 (stable)"]
+    {
+        assert!(shown.contains(wanted), "{shown}");
+    }
+    assert!(shown.contains("Step:          0/6") && !shown.contains("customers:v2 (canary)"), "{shown}");
+    let steps = shop.rollout().await.unwrap()["status"]["canary"]["stepPluginStatuses"].to_string();
+    assert!(steps.contains("needs migrated"), "kubectl shows no step's message, the Rollout's status has it: {steps}");
+    let application = shop.application().await.unwrap();
+    let health = &application["status"]["health"]["status"];
+    assert_eq!(health, "Progressing", "{application}");
+    assert_eq!(application["status"]["sync"]["status"], "Synced", "{application}");
 }
 
 /// From the ledger's line to Argo's, by the two clocks of one machine.

@@ -1,11 +1,13 @@
 //! The app of the cluster's scenarios: `serve` is one version of it, `load` are its users, who account for every row.
 //!
-//! It knows PostgreSQL, HTTP and one table. It has never heard of Phasegate.
+//! It knows PostgreSQL, HTTP and the tables of two examples: customers, and a warehouse's inventory, whose items it serves
+//! like customers. It has never heard of Phasegate.
 
 mod known;
 mod load;
 mod metrics;
 mod serve;
+mod sql;
 mod tell;
 
 use std::{io::Write, process::ExitCode, str::FromStr};
@@ -27,21 +29,25 @@ enum Command {
     Load(load::Load),
 }
 
-/// Which columns a version knows.
+/// Which tables and columns a version knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// `full_name`.
-    V1,
-    /// `first_name` and `last_name`.
-    V2,
+    /// Customers with `full_name`.
+    CustomersV1,
+    /// Customers with `first_name` and `last_name`.
+    CustomersV2,
+    /// Manufacturers, warehouses and the inventory.
+    WarehouseV1,
+    /// Warehouses have a city and a state.
+    WarehouseV2,
 }
 
 impl Shape {
-    /// What it is called.
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// What this version is called.
+    pub(crate) const fn version(self) -> &'static str {
         match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
+            Self::CustomersV1 | Self::WarehouseV1 => "v1",
+            Self::CustomersV2 | Self::WarehouseV2 => "v2",
         }
     }
 }
@@ -51,9 +57,11 @@ impl FromStr for Shape {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "v1" => Ok(Self::V1),
-            "v2" => Ok(Self::V2),
-            other => Err(format!("`{other}` is neither v1 nor v2")),
+            "customers-v1" => Ok(Self::CustomersV1),
+            "customers-v2" => Ok(Self::CustomersV2),
+            "warehouse-v1" => Ok(Self::WarehouseV1),
+            "warehouse-v2" => Ok(Self::WarehouseV2),
+            other => Err(format!("`{other}` is none of customers-v1, customers-v2, warehouse-v1 and warehouse-v2")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One version of the app: reads and writes customers in the columns it knows.
+//! One version of the app: reads and writes in the tables and columns it knows.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     Shape,
     metrics::{Answers, count},
+    sql::{Statements, statements},
 };
 
 /// A user waits ten seconds for a page: what takes longer in the database is of no use to anybody.
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Which columns it knows.
+    /// Which tables and columns it knows.
     #[arg(long, env = "SHAPE")]
     shape: Shape,
     /// Where the customers are.
@@ -83,6 +84,7 @@ struct Page {
 
 struct App {
     shape: Shape,
+    sql: Statements,
     database: PgPool,
     faults: u8,
 }
@@ -101,7 +103,7 @@ impl Serve {
             .await
             .context("cannot reach the database")?;
         let mut told_to_end = signal(SignalKind::terminate())?;
-        let app = Arc::new(App { shape: self.shape, database, faults: self.faults });
+        let app = Arc::new(App { shape: self.shape, sql: statements(self.shape), database, faults: self.faults });
         let answers = Answers::default();
         let router = Router::new()
             .route("/ready", get(ready))
@@ -122,7 +124,7 @@ impl Serve {
 type Answered<T> = Result<T, (StatusCode, String)>;
 
 fn refused(shape: Shape) -> impl Fn(sqlx::Error) -> (StatusCode, String) {
-    move |error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{}: {error}", shape.as_str()))
+    move |error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{}: {error}", shape.version()))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Answered<&'static str> {
@@ -132,53 +134,35 @@ async fn ready(State(app): State<Arc<App>>) -> Answered<&'static str> {
 
 async fn read(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answered<Json<Answer>> {
     if fastrand::u8(0..100) < app.faults {
-        return Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{}: a mistake of its own", app.shape.as_str())));
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{}: a mistake of its own", app.shape.version())));
     }
-    let sql = match app.shape {
-        Shape::V1 => "SELECT id, revision, full_name FROM customers WHERE id = $1",
-        Shape::V2 => "SELECT id, revision, first_name || ' ' || last_name FROM customers WHERE id = $1",
-    };
-    let rows = sqlx::query(sql).bind(id).fetch_all(&app.database).await.map_err(refused(app.shape))?;
+    let rows = sqlx::query(app.sql.read).bind(id).fetch_all(&app.database).await.map_err(refused(app.shape))?;
     answer(&app, &rows)
 }
 
 async fn page(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Answered<Json<Answer>> {
-    let sql = match app.shape {
-        Shape::V1 => "SELECT id, revision, full_name FROM customers WHERE id > $1 ORDER BY id LIMIT $2",
-        Shape::V2 => {
-            "SELECT id, revision, first_name || ' ' || last_name FROM customers WHERE id > $1 ORDER BY id LIMIT $2"
-        }
-    };
-    let query = sqlx::query(sql).bind(page.after).bind(page.limit);
+    let query = sqlx::query(app.sql.page).bind(page.after).bind(page.limit);
     let rows = query.fetch_all(&app.database).await.map_err(refused(app.shape))?;
     answer(&app, &rows)
 }
 
 async fn update(State(app): State<Arc<App>>, Path(id): Path<i64>, Json(write): Json<Write>) -> Answered<Json<Answer>> {
-    let sql = match app.shape {
-        Shape::V1 => "UPDATE customers SET full_name = $1 || ' ' || $2, revision = $3 WHERE id = $4",
-        Shape::V2 => "UPDATE customers SET first_name = $1, last_name = $2, revision = $3 WHERE id = $4",
-    };
-    written(&app, sql, id, &write).await
+    written(&app, app.sql.update, id, &write).await
 }
 
 async fn insert(State(app): State<Arc<App>>, Path(id): Path<i64>, Json(write): Json<Write>) -> Answered<Json<Answer>> {
-    let sql = match app.shape {
-        Shape::V1 => "INSERT INTO customers (full_name, revision, id) VALUES ($1 || ' ' || $2, $3, $4)",
-        Shape::V2 => "INSERT INTO customers (first_name, last_name, revision, id) VALUES ($1, $2, $3, $4)",
-    };
-    written(&app, sql, id, &write).await
+    written(&app, app.sql.insert, id, &write).await
 }
 
 async fn written(app: &App, sql: &'static str, id: i64, write: &Write) -> Answered<Json<Answer>> {
     let query = sqlx::query(sql).bind(&write.first).bind(&write.last).bind(write.revision).bind(id);
     let done = query.execute(&app.database).await.map_err(refused(app.shape))?;
     if done.rows_affected() != 1 {
-        return Err((StatusCode::NOT_FOUND, format!("{}: there is no customer {id}", app.shape.as_str())));
+        return Err((StatusCode::NOT_FOUND, format!("{}: there is no customer {id}", app.shape.version())));
     }
     let name = Some(format!("{} {}", write.first, write.last));
     let customers = vec![Customer { id, revision: write.revision, name }];
-    Ok(Json(Answer { version: app.shape.as_str().to_owned(), customers }))
+    Ok(Json(Answer { version: app.shape.version().to_owned(), customers }))
 }
 
 fn answer(app: &App, rows: &[sqlx::postgres::PgRow]) -> Answered<Json<Answer>> {
@@ -186,5 +170,5 @@ fn answer(app: &App, rows: &[sqlx::postgres::PgRow]) -> Answered<Json<Answer>> {
         Ok(Customer { id: row.try_get(0)?, revision: row.try_get(1)?, name: row.try_get(2)? })
     };
     let customers = rows.iter().map(customer).collect::<sqlx::Result<_>>().map_err(refused(app.shape))?;
-    Ok(Json(Answer { version: app.shape.as_str().to_owned(), customers }))
+    Ok(Json(Answer { version: app.shape.version().to_owned(), customers }))
 }
