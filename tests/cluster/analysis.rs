@@ -12,7 +12,7 @@ apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
 metadata: {name: error-rate}
 spec:
-  args: [{name: namespace}, {name: hash}]
+  args: [{name: hash}]
   metrics:
   - name: error-rate
     initialDelay: 10s
@@ -25,20 +25,31 @@ spec:
       prometheus:
         address: http://prometheus.phasegate-e2e.svc.cluster.local:9090
         query: |
-          (sum(rate(customers_answers_total{namespace="{{args.namespace}}",pod_template_hash="{{args.hash}}",code="500"}[20s])) or vector(0))
-          / sum(rate(customers_answers_total{namespace="{{args.namespace}}",pod_template_hash="{{args.hash}}"}[20s]))
+          (sum(rate(customers_answers_total{pod_template_hash="{{args.hash}}",code="500"}[20s])) or vector(0))
+          / sum(rate(customers_answers_total{pod_template_hash="{{args.hash}}"}[20s]))
+"#;
+
+/// How Prometheus finds the pods.
+const METRICS: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: metrics}
+spec:
+  clusterIP: None
+  selector: {app.kubernetes.io/name: customers}
+  ports: [{port: 8080}]
 "#;
 
 /// With an analysis in the place of the first pause.
 fn analysed(delivery: Delivery) -> Delivery {
-    delivery.and("analysis.yaml", TEMPLATE).edited(|rollout| {
+    delivery.and("analysis.yaml", TEMPLATE).and("metrics.yaml", METRICS).edited(|rollout| {
+        let hash = json!({"fieldRef": {"fieldPath": "metadata.labels['rollouts-pod-template-hash']"}});
+        let environment = &mut rollout["spec"]["template"]["spec"]["containers"][0]["env"];
+        environment.as_array_mut().unwrap().push(json!({"name": "POD_TEMPLATE_HASH", "valueFrom": hash}));
         let steps = rollout["spec"]["strategy"]["canary"]["steps"].as_array_mut().unwrap();
         *steps.iter_mut().find(|step| step.get("pause").is_some()).unwrap() = json!({"analysis": {
             "templates": [{"templateName": "error-rate"}],
-            "args": [
-                {"name": "namespace", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-                {"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}},
-            ],
+            "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
         }});
     })
 }

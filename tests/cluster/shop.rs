@@ -217,7 +217,9 @@ impl Shop {
         let parameters = source["plugin"]["parameters"].as_array_mut().unwrap();
         parameters.push(json!({"name": "schedule", "string": "* * * * *"}));
         // Many scenarios at once on a small machine.
-        parameters.push(json!({"name": "resources", "map": {"requests.cpu": "5m", "requests.memory": "16Mi"}}));
+        let resources = parameters.iter_mut().find(|parameter| parameter["name"] == "resources").unwrap();
+        resources["map"]["requests.cpu"] = json!("5m");
+        resources["map"]["requests.memory"] = json!("16Mi");
         application["spec"]["destination"]["namespace"] = json!(self.namespace);
         application
     }

@@ -43,6 +43,9 @@ pub(crate) struct Serve {
     /// Of a hundred reads, how many it fails: a mistake that only shows under load.
     #[arg(long, env = "FAULTS", default_value_t = 0)]
     faults: u8,
+    /// Of the pod template, for the metrics.
+    #[arg(long, env = "POD_TEMPLATE_HASH", default_value = "")]
+    hash: String,
 }
 
 /// A customer, as users see one.
@@ -104,7 +107,7 @@ impl Serve {
             .context("cannot reach the database")?;
         let mut told_to_end = signal(SignalKind::terminate())?;
         let app = Arc::new(App { shape: self.shape, sql: statements(self.shape), database, faults: self.faults });
-        let answers = Answers::default();
+        let answers = Answers::new(self.hash);
         let router = Router::new()
             .route("/ready", get(ready))
             .route("/customers", get(page))
