@@ -15,10 +15,10 @@ spec:
   args: [{name: hash}]
   metrics:
   - name: error-rate
-    initialDelay: 10s
-    interval: 5s
-    count: 3
-    inconclusiveLimit: 10
+    initialDelay: 12s
+    interval: 4s
+    count: 5
+    inconclusiveLimit: 4
     successCondition: len(result) > 0 && result[0] < 0.05
     failureCondition: len(result) > 0 && result[0] >= 0.05
     provider:
