@@ -17,7 +17,7 @@ pub(crate) const SERVICES: &str = "phasegate-e2e";
 /// Every role's; the server ends with the cluster.
 const PASSWORD: &str = "only-for-tests";
 /// On a machine that builds other things meanwhile.
-pub(crate) const SOON: Duration = Duration::from_secs(180);
+pub(crate) const SOON: Duration = Duration::from_secs(300);
 
 /// How often Argo CD is asked to look again.
 const AGAIN: Duration = Duration::from_secs(4);

@@ -12,8 +12,8 @@ const ROWS: u32 = 5_000;
 
 #[tokio::test]
 async fn a_contract_waits_for_pods_that_take_long_to_terminate() {
-    let slow = Delivery::example("1-expand").environment("LINGER", "50");
-    let slow = slow.edited(|it| it["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(90));
+    let slow = Delivery::example("1-expand").environment("LINGER", "900");
+    let slow = slow.edited(|it| it["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(900));
     let shop = Shop::serving("slow", ROWS, &slow).await;
     shop.change_is("migrated").await;
     shop.deliver("version 2", &Delivery::example("2-canary")).await;
@@ -22,6 +22,13 @@ async fn a_contract_waits_for_pods_that_take_long_to_terminate() {
     shop.deliver("contract", &Delivery::example("3-contract")).await;
     let said = shop.run_says("which pods it waits for", |line| line.contains("blocked by")).await;
     assert!(said.contains("Pod customers-"), "nothing but its pods is left of version 1: {said}");
+    shop.change_is("migrated").await;
+    for pod in shop.pods().await {
+        let name = format!("{}:8080", pod["metadata"]["name"].as_str().unwrap());
+        if pod["metadata"].get("deletionTimestamp").is_some() {
+            shop.api.page(&shop.namespace, &name, "leave").await.unwrap();
+        }
+    }
     shop.change_is("contracted").await;
     assert_eq!(shop.pods_of("v1").await, 0, "contracted while a pod of version 1 was there");
     shop.users_are_content(ROWS).await;

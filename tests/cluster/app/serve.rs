@@ -16,7 +16,10 @@ use sqlx::{
     PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 
 use crate::{
     Shape,
@@ -37,7 +40,8 @@ pub(crate) struct Serve {
     database: String,
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Seconds it goes on serving after it was told to end, as a Service goes on sending for a moment.
+    /// Seconds it goes on serving after it was told to end, as a Service goes on sending for a moment; or until somebody
+    /// asks for `/leave`.
     #[arg(long, env = "LINGER", default_value_t = 8)]
     linger: u64,
     /// Of a hundred reads, how many it fails: a mistake that only shows under load.
@@ -116,9 +120,12 @@ impl Serve {
             .layer(from_fn_with_state(answers.clone(), count))
             .route("/metrics", get(move || async move { answers.text() }));
         let listener = tokio::net::TcpListener::bind(("0.0.0.0", self.port)).await?;
+        let leave = Arc::new(Notify::new());
+        let let_go = Arc::clone(&leave);
+        let router = router.route("/leave", get(move || async move { let_go.notify_one() }));
         let ending = async move {
             told_to_end.recv().await;
-            tokio::time::sleep(Duration::from_secs(self.linger)).await;
+            let _ = tokio::time::timeout(Duration::from_secs(self.linger), leave.notified()).await;
         };
         axum::serve(listener, router).with_graceful_shutdown(ending).await.context("cannot serve")
     }
