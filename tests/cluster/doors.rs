@@ -44,7 +44,7 @@ async fn a_rollout_updated_before_its_first_version_was_healthy_is_held_like_any
     shop.deliver("the other half", &Delivery::example("2-canary")).await;
     shop.gate_says("lets version 2 in", |step| step.phase == "Successful").await;
     shop.rollout_is("Healthy").await;
-    assert_eq!(shop.pods_of("v1").await, 0);
+    shop.no_pods_of("v1").await;
     shop.close().await;
 }
 
