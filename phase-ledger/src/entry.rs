@@ -145,6 +145,8 @@ pub enum Record {
     Ranges(ChangeName, Vec<BackfillRange>),
     /// A version of the new shape may have written.
     NewShapeLive(ChangeName),
+    /// A dump was made before the contract of this change: where, how large, its digest. For the history only.
+    Checkpoint(ChangeName, String),
     /// The move is finished; its statements and backfill are forgotten.
     Settle(ChangeName, SchemaPhase),
 }

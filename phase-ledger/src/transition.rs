@@ -119,6 +119,10 @@ fn apply(state: &mut LedgerState, record: &Record) -> Result<Option<Event>, Writ
             let known = std::mem::replace(&mut entry.new_shape_live, true);
             if known { None } else { Event::of(name, "new-shape-live", "") }
         }
+        Record::Checkpoint(name, what) => {
+            entry(state, name)?;
+            Event::of(name, "checkpoint", what)
+        }
         Record::Settle(name, phase) => {
             let entry = entry(state, name)?;
             let step = acting(entry.span, name)?;

@@ -4,7 +4,7 @@ mod mysql;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
 use crate::text::percent_decoded;
 
@@ -122,6 +122,36 @@ impl DatabaseUrl {
             Target::Mysql(_) => LedgerEngine::Mysql,
             Target::Sqlite(_) => LedgerEngine::Sqlite,
         }
+    }
+
+    /// The address as the engine's own tools read it from their environment; nothing for a file. It holds the password:
+    /// for the environment of a child only.
+    pub fn tool_environment(&self) -> Vec<(&'static str, String)> {
+        let Target::Postgres(options) = &self.target else { return Vec::new() };
+        let host = options
+            .get_socket()
+            .map_or_else(|| options.get_host().to_owned(), |socket| socket.to_string_lossy().into_owned());
+        let database = options.get_database().unwrap_or_else(|| options.get_username());
+        let mut all = vec![
+            ("PGHOST", host),
+            ("PGPORT", options.get_port().to_string()),
+            ("PGUSER", options.get_username().to_owned()),
+            ("PGDATABASE", database.to_owned()),
+        ];
+        let url = options.to_url_lossy();
+        let decoded = |text: &str| percent_decoded(text).and_then(|bytes| String::from_utf8(bytes).ok());
+        all.extend(url.password().and_then(decoded).map(|password| ("PGPASSWORD", password)));
+        for (name, value) in url.query_pairs() {
+            let known = match name.as_ref() {
+                "sslmode" => "PGSSLMODE",
+                "sslrootcert" => "PGSSLROOTCERT",
+                "sslcert" => "PGSSLCERT",
+                "sslkey" => "PGSSLKEY",
+                _ => continue,
+            };
+            all.push((known, value.into_owned()));
+        }
+        all
     }
 
     pub(crate) const fn target(&self) -> &Target {

@@ -77,6 +77,15 @@ pub struct Consumer {
     pub supports: String,
 }
 
+/// What is made before each contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The directory that dumps go into.
+    pub directory: String,
+    /// The PersistentVolumeClaim that stands there in a cluster.
+    pub volume: Option<String>,
+}
+
 /// One database, as declared in `phasegate.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
@@ -92,6 +101,8 @@ pub struct Database {
     pub app_secrets: Vec<String>,
     /// Further namespaces where its apps live.
     pub namespaces: Vec<String>,
+    /// What is made before each contract, if anything.
+    pub checkpoint: Option<Checkpoint>,
     /// Versions outside this cluster.
     pub consumers: Vec<Consumer>,
 }

@@ -30,7 +30,7 @@ mod sql_text;
 mod step;
 
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
-pub use change::{AcceptedLoss, Consumer, Database, Engine, SchemaChange, SecretKey, Soak, UnknownEngine};
+pub use change::{AcceptedLoss, Checkpoint, Consumer, Database, Engine, SchemaChange, SecretKey, Soak, UnknownEngine};
 pub use declared::{database_schema, schema_change_schema};
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;

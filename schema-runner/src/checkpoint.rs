@@ -48,7 +48,9 @@ pub struct Taken {
 enum NotTaken {
     #[error("cannot write `{path}`: {cause}")]
     File { path: PathBuf, cause: io::Error },
-    #[error("`{tool}` cannot be started: {cause}; install it in the runner's image, in the server's version or a newer one")]
+    #[error(
+        "`{tool}` cannot be started: {cause}; install it in the runner's image, in the server's version or a newer one"
+    )]
     Tool { tool: &'static str, cause: io::Error },
     #[error("`{tool}` failed: {why}")]
     Failed { tool: &'static str, why: String },
@@ -74,6 +76,11 @@ impl Attempt<'_> {
         let taken = match checkpoints.url.engine() {
             LedgerEngine::Sqlite => self.copy(checkpoints, &name).await?,
             LedgerEngine::Postgres => self.dump(checkpoints, &name).await?,
+            LedgerEngine::Mysql | LedgerEngine::Mariadb => {
+                let why = "checkpoints of MariaDB and MySQL follow in a later version; take `checkpoint` out of \
+                           phasegate.yaml and make a dump of your own";
+                return Err(failed(why.to_owned()));
+            }
         };
         let detail = format!("{} {} bytes sha256:{}", taken.path.display(), taken.bytes, taken.sha256);
         self.record(vec![Record::Checkpoint(change.profile.name.clone(), detail)]).await?;
@@ -133,7 +140,6 @@ fn failed(why: String) -> Halt {
     MoveError::NoCheckpoint { why }.into()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
 fn not_taken(cause: NotTaken) -> Halt {
     failed(cause.to_string())
 }

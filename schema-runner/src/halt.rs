@@ -94,6 +94,12 @@ pub(crate) enum MoveError {
         /// What, and what to do, each.
         what: Vec<String>,
     },
+    /// The declared checkpoint cannot be made.
+    #[error("there is no contract without its checkpoint: {why}")]
+    NoCheckpoint {
+        /// Why not.
+        why: String,
+    },
     /// A table could not be locked for long enough.
     #[error("{why}, and this went on for {seconds} s")]
     Busy {
@@ -162,6 +168,7 @@ impl MoveError {
             | Self::SyncBroken { .. }
             | Self::Drifted { .. }
             | Self::Unfit { .. }
+            | Self::NoCheckpoint { .. }
             | Self::NotANumber { .. }
             | Self::OtherSteps { .. }
             | Self::Edited { .. }

@@ -20,6 +20,7 @@ pub mod adopt;
 mod backfill;
 mod catalog;
 pub mod check;
+mod checkpoint;
 mod clock;
 pub mod doctor;
 mod drift;
@@ -44,6 +45,7 @@ mod sync_check;
 mod verify;
 mod wanted;
 
+pub use checkpoint::{Checkpoints, Taken};
 pub use clock::Clock;
 pub use drift::Drift;
 pub use exit::Exit;

@@ -64,6 +64,7 @@ impl Attempt<'_> {
         if step.to() == SchemaPhase::Contracted {
             // What stands only in the old shape would be lost without being counted.
             self.check_rows(change).await?;
+            self.checkpoint(change).await?;
         }
         self.report(Event::Moving { change: change.profile.name.clone(), step });
         self.intend(change, step).await?;

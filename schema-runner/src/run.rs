@@ -16,6 +16,7 @@ use schema_phases::{Because, Currency, Fact, Recovery, SchemaPhase, Span, Target
 use tokio::time::Instant;
 
 use crate::{
+    checkpoint::Checkpoints,
     clock::jittered,
     exit::Exit,
     halt::{Halt, MoveError, chain},
@@ -49,6 +50,8 @@ pub struct Ports<'a> {
     pub wanted: &'a dyn WantedPlan,
     /// What moves consist of.
     pub moves: &'a dyn Moves,
+    /// Where checkpoints go, when Git declares them.
+    pub checkpoints: Option<&'a Checkpoints>,
     /// Who is told.
     pub report: &'a dyn Report,
 }

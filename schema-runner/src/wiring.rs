@@ -13,7 +13,7 @@ use phase_ledger::{DatabaseUrl, ReadError, Session, open_reader, open_session};
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
-    Clock, Connect, Declared, Exit, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
+    Checkpoints, Clock, Connect, Declared, Exit, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
     adopt::{Adopt, adopt},
     chain,
     check::{Question, Siblings, Wait, check},
@@ -192,11 +192,17 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         batch_aim: args.batch,
         ..Settings::default()
     };
+    let checkpoints = plan
+        .database
+        .checkpoint
+        .as_ref()
+        .map(|declared| Checkpoints { directory: declared.directory.clone().into(), url: url.clone() });
     let ports = Ports {
         connect: &Database(url.clone()),
         live: sight.live.as_ref(),
         wanted: sight.wanted.as_ref(),
         moves: &Declared(plan.database.engine),
+        checkpoints: checkpoints.as_ref(),
         report: report.as_ref(),
     };
     Ok(run(&plan, &ports, &settings, &stop).await.code())

@@ -14,6 +14,8 @@
 mod binary;
 #[path = "runner/database.rs"]
 mod database;
+#[path = "runner/doctor.rs"]
+mod doctor;
 #[path = "runner/figures.rs"]
 mod figures;
 #[path = "runner/keys.rs"]

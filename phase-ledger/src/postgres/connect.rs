@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions, Connection, Row as _,
     postgres::{PgConnectOptions, PgConnection},
 };
 use tokio::time::timeout;
@@ -48,6 +48,15 @@ pub(super) async fn runner(options: &PgConnectOptions) -> Result<(PgConnection, 
         .execute(&mut connection)
         .await
         .map_err(fault::unreachable)?;
+    // A pooler that was told to ignore the setting shows itself here, to those too who only look.
+    let marked = sqlx::raw_sql("SELECT pg_catalog.current_setting('phasegate.connection', true)")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(fault::unreachable)?;
+    let marked: Option<String> = marked.try_get(0).map_err(fault::unreachable)?;
+    if marked.as_deref() != Some(mark.as_str()) {
+        return Err(ReadError::Pooler);
+    }
     Ok((connection, mark))
 }
 

@@ -1,6 +1,23 @@
 use super::*;
 
 #[test]
+fn a_tool_finds_the_address_in_its_environment() {
+    let url: DatabaseUrl =
+        "postgres://us%40er:s3cret%2Fof%40the%23tests@db.example:5433/shop?sslmode=require".parse().unwrap();
+    let environment: std::collections::BTreeMap<&str, String> = url.tool_environment().into_iter().collect();
+    let want = [
+        ("PGHOST", "db.example"),
+        ("PGPORT", "5433"),
+        ("PGUSER", "us@er"),
+        ("PGDATABASE", "shop"),
+        ("PGPASSWORD", "s3cret/of@the#tests"),
+        ("PGSSLMODE", "require"),
+    ];
+    assert_eq!(environment, want.map(|(name, value)| (name, value.to_owned())).into());
+    assert!("sqlite:///a.db".parse::<DatabaseUrl>().unwrap().tool_environment().is_empty());
+}
+
+#[test]
 fn an_address_is_shown_without_its_password() {
     let rows = [
         ("postgres://anna:s3cret@db.example:6432/shop?sslmode=require", "postgres://db.example:6432/shop"),

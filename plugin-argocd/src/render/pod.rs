@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, LocalObjectReference, ObjectFieldSelector,
-        PodSecurityContext, PodSpec, PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile,
-        SecretKeySelector, SecurityContext, Toleration, Volume, VolumeMount, VolumeProjection,
+        PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, ProjectedVolumeSource,
+        ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, Toleration, Volume, VolumeMount,
+        VolumeProjection,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
@@ -33,6 +34,8 @@ pub(super) fn template(ask: &Ask<'_>, parts: &[Part]) -> PodTemplateSpec {
         priority_class_name: params.priority_class.clone(),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(PodSecurityContext {
+            // A volume for checkpoints belongs to whoever the runner is.
+            fs_group: checkpoint_volume(ask).and(params.run_as_user),
             run_as_group: params.run_as_user,
             run_as_non_root: Some(true),
             run_as_user: params.run_as_user,
@@ -42,7 +45,7 @@ pub(super) fn template(ask: &Ask<'_>, parts: &[Part]) -> PodTemplateSpec {
         service_account_name: Some(service_account_name(ask)),
         termination_grace_period_seconds: Some(params.grace_period_seconds),
         tolerations: some(params.tolerations.iter().map(toleration).collect()),
-        volumes: Some(volumes(parts)),
+        volumes: Some(volumes(ask, parts)),
         ..PodSpec::default()
     };
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
@@ -57,6 +60,10 @@ fn container(ask: &Ask<'_>) -> Container {
         read_only,
         ..VolumeMount::default()
     };
+    let mut mounts = vec![mount("plan", PLAN, Some(true)), mount("tmp", "/tmp", None)];
+    if let Some((directory, _)) = checkpoint_volume(ask) {
+        mounts.push(mount("checkpoints", directory, None));
+    }
     Container {
         name: "phasegate".to_owned(),
         image: Some(params.image.clone()),
@@ -78,7 +85,7 @@ fn container(ask: &Ask<'_>) -> Container {
             seccomp_profile: Some(runtime_default()),
             ..SecurityContext::default()
         }),
-        volume_mounts: Some(vec![mount("plan", PLAN, Some(true)), mount("tmp", "/tmp", None)]),
+        volume_mounts: Some(mounts),
         ..Container::default()
     }
 }
@@ -105,12 +112,18 @@ fn environment(ask: &Ask<'_>) -> Vec<EnvVar> {
     environment
 }
 
-fn volumes(parts: &[Part]) -> Vec<Volume> {
+/// Where checkpoints go, and the claim that stands there.
+fn checkpoint_volume<'a>(ask: &'a Ask<'_>) -> Option<(&'a str, &'a str)> {
+    let checkpoint = ask.declared.plan.database.checkpoint.as_ref()?;
+    Some((checkpoint.directory.as_str(), checkpoint.volume.as_deref()?))
+}
+
+fn volumes(ask: &Ask<'_>, parts: &[Part]) -> Vec<Volume> {
     let sources = parts
         .iter()
         .map(|part| VolumeProjection { config_map: Some(part.projection.clone()), ..VolumeProjection::default() })
         .collect();
-    vec![
+    let mut volumes = vec![
         Volume {
             name: "plan".to_owned(),
             projected: Some(ProjectedVolumeSource { sources: Some(sources), default_mode: None }),
@@ -121,7 +134,16 @@ fn volumes(parts: &[Part]) -> Vec<Volume> {
             empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("64Mi".to_owned())), medium: None }),
             ..Volume::default()
         },
-    ]
+    ];
+    volumes.extend(checkpoint_volume(ask).map(|(_, claim)| Volume {
+        name: "checkpoints".to_owned(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: claim.to_owned(),
+            read_only: None,
+        }),
+        ..Volume::default()
+    }));
+    volumes
 }
 
 fn toleration(toleration: &params::Toleration) -> Toleration {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    Consumer, Database, Engine, FileError, SecretKey,
+    Checkpoint, Consumer, Database, Engine, FileError, SecretKey,
     declared::{Complaints, schema::database_schema, shape, yaml},
 };
 
@@ -67,6 +67,8 @@ struct DatabaseSpec {
     /// Namespaces besides its own in which its applications live.
     #[serde(default)]
     namespaces: Vec<String>,
+    /// What is made before each contract.
+    checkpoint: Option<DeclaredCheckpoint>,
     /// Versions that run outside this cluster. They count as live: declare them before they start, remove them after
     /// they stop.
     #[serde(default)]
@@ -114,6 +116,24 @@ struct Apps {
     secret_refs: Vec<String>,
 }
 
+/// What is made before each contract: whoever declares it does not contract without it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DeclaredCheckpoint {
+    /// A dump of the whole database by the engine's own tool.
+    dump: DeclaredDump,
+}
+
+/// Where the dump goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DeclaredDump {
+    /// The directory, an absolute path where the runner runs.
+    directory: String,
+    /// The name of a PersistentVolumeClaim that the rendered Job mounts at the directory.
+    volume: Option<String>,
+}
+
 /// A version that runs outside this cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -142,7 +162,7 @@ pub(crate) fn read_database(file: &str, text: &str) -> Result<Database, Vec<File
 }
 
 fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSpec) -> Database {
-    let DatabaseSpec { engine, runner, gate, apps, namespaces, consumers } = spec;
+    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers } = spec;
     if !is_label(&metadata.name) || metadata.name.len() > 40 {
         complaints.add(
             &["metadata", "name"],
@@ -174,6 +194,23 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
             );
         }
     }
+    let checkpoint =
+        checkpoint.map(|declared| Checkpoint { directory: declared.dump.directory, volume: declared.dump.volume });
+    if let Some(Checkpoint { directory, volume }) = &checkpoint {
+        let taken = ["/", "/tmp", "/etc", "/etc/phasegate", "/etc/phasegate/plan"];
+        let whole = directory.trim_end_matches('/');
+        if !directory.starts_with('/') || taken.contains(&whole) || whole.is_empty() || directory.contains(['\0', ':'])
+        {
+            complaints.add(
+                &["spec", "checkpoint", "dump", "directory"],
+                format!("`{}` cannot hold dumps", start(directory)),
+                "write an absolute path of its own, for example /var/lib/phasegate",
+            );
+        }
+        if let Some(volume) = volume {
+            check_secret_name(complaints, &["spec", "checkpoint", "dump", "volume"], volume);
+        }
+    }
     for (at, consumer) in consumers.iter().enumerate() {
         let place = at.to_string();
         if consumer.name.trim().is_empty() {
@@ -202,6 +239,7 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
         runner: secret_key(runner),
         gate: secret_key(gate),
         app_secrets: apps.secret_refs,
+        checkpoint,
         namespaces,
         consumers: consumers
             .into_iter()

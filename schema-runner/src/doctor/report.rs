@@ -93,7 +93,7 @@ pub(super) fn bytes(number: u64) -> String {
     let units = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(unit, _)| number >= *unit) {
         Some((unit, name)) => {
-            let tenths = number / (unit / 10).max(1);
+            let tenths = u128::from(number) * 10 / u128::from(unit);
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
         None => format!("{number} bytes"),

@@ -55,6 +55,7 @@ const fn style(event: &Event) -> Style {
         | Event::Moving { .. }
         | Event::StepDone { .. }
         | Event::Progress { .. }
+        | Event::Checkpoint { .. }
         | Event::Forgotten { .. } => return Style::new(),
     };
     colour.on_default()

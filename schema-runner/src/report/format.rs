@@ -90,6 +90,9 @@ impl fmt::Display for Event {
                 }
                 f.write_str("; `target: migrated` brings it back at once, with nothing lost")
             }
+            Self::Checkpoint { change, path, bytes, sha256 } => {
+                write!(f, "{change}: checkpoint {path}, {} bytes, sha256 {sha256}", count(*bytes))
+            }
             Self::TakenBack { change, by } => {
                 write!(
                     f,
@@ -144,6 +147,7 @@ impl Event {
             Self::Reached { .. } => "reached",
             Self::Blocked { .. } => "blocked",
             Self::Soaking { .. } => "soaking",
+            Self::Checkpoint { .. } => "checkpoint",
             Self::TakenBack { .. } => "taken_back",
             Self::Failed { .. } => "failed",
             Self::Violation { .. } => "violation",
@@ -187,6 +191,9 @@ impl Event {
             Self::Blocked { change, step, by } => with(moving(change, step), json!({"by": by})),
             Self::Soaking { change, since, left } => {
                 json!({"change": change.as_str(), "since": since, "left_s": left.map(|left| left.as_secs())})
+            }
+            Self::Checkpoint { change, path, bytes, sha256 } => {
+                json!({"change": change.as_str(), "path": path, "bytes": bytes, "sha256": sha256})
             }
             Self::TakenBack { change, by } => json!({"change": change.as_str(), "by": by}),
             Self::Failed { change, why, exit } => {

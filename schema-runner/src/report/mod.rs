@@ -114,6 +114,17 @@ pub enum Event {
         /// How much longer; none until a commit says so.
         left: Option<Duration>,
     },
+    /// A checkpoint was made before a contract.
+    Checkpoint {
+        /// The change.
+        change: ChangeName,
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// Its SHA-256, in hexadecimal.
+        sha256: String,
+    },
     /// A hidden old shape was brought back.
     TakenBack {
         /// The change.

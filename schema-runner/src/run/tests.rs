@@ -208,6 +208,7 @@ impl World {
             live: &self.live,
             wanted: &wanted,
             moves: &self.moves,
+            checkpoints: None,
             report: &kept,
         };
         let run = run(plan, &ports, &self.settings, stop);

@@ -205,7 +205,10 @@ async fn a_long_reader_puts_the_move_off_and_is_named_and_the_application_is_har
         worst = worst.max(write.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    run.await.unwrap().expect(75, &["could not lock", "nightly report"]);
+    run.await.unwrap().expect(
+        75,
+        &["could not lock", "nightly report", "idle in transaction", "transaction ", " s old, query begun "],
+    );
     assert!(worst < Duration::from_millis(1_000), "the application waited for {worst:?}");
     assert_eq!(database.phase("split-full-name").await, "pending");
     sqlx::raw_sql("COMMIT").execute(&mut reader).await.unwrap();
@@ -234,6 +237,15 @@ async fn an_invalid_index_left_by_a_dead_build_is_built_anew() {
     database.execute("UPDATE customers SET city = 'c2' WHERE id = 2").await;
     run(&database, &project).await.expect(0, &["is expanded"]);
     assert_eq!(database.number(invalid).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_in_the_address_that_the_server_refuses_is_not_tried_for_ever() {
+    let database = Database::postgres().await;
+    let project = Project::split(&database, "target: migrated");
+    let url = format!("{}?options=-c%20TimeZone%3DNowhere", database.url());
+    let plan = project.plan.to_str().unwrap();
+    said(phasegate(&url, &["run", "--plan", plan])).await.expect(78, &["TimeZone"]);
 }
 
 #[tokio::test]

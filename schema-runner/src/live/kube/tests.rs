@@ -114,6 +114,7 @@ fn database(namespaces: &[&str]) -> Database {
         gate: key(),
         app_secrets: vec!["customers-app".into()],
         namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
+        checkpoint: None,
         consumers: vec![Consumer { name: "c".into(), supports: String::new() }],
     }
 }
