@@ -11,12 +11,14 @@ use crate::{
 };
 
 const ROWS: u32 = 5_000;
-/// Ends the process of that name beside which it is started. The image has a shell and little else.
-const KILL: &str =
-    "for p in /proc/[0-9]*; do read -r name <$p/comm; [ \"$name\" = gate ] && kill -9 ${p#/proc/}; done; true";
+/// Ends the process of that name beside which it is started, or fails. The image has a shell and little else.
+const KILL: &str = "found=1; for p in /proc/[0-9]*; do read -r name <$p/comm; \
+                    if [ \"$name\" = gate ]; then kill -9 ${p#/proc/}; found=0; fi; done; exit $found";
+/// How often a controller is looked at for a plugin it starts when it needs it.
+const LOOKS: u32 = 5;
 
 /// What dies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     /// Every pod of the runner there is.
     Runner,
@@ -70,6 +72,12 @@ async fn whatever_dies_and_whenever_the_run_ends_where_git_wants_it_and_no_row_i
 async fn kill_all(shop: &Shop, random: &mut fastrand::Rng, count: usize) -> Vec<String> {
     let mut victims = ALL;
     random.shuffle(&mut victims);
+    // Who makes a runner wait ends with the database, and then it is done soon: it dies before, or not at all.
+    let place = |wanted| victims.iter().position(|victim| *victim == wanted).unwrap();
+    let (first, second) = (place(Victim::Runner), place(Victim::Database));
+    if second < first {
+        victims.swap(first, second);
+    }
     let mut killed = Vec::new();
     for victim in victims.into_iter().take(count) {
         tokio::time::sleep(Duration::from_millis(random.u64(0..3_000))).await;
@@ -82,7 +90,7 @@ async fn kill_all(shop: &Shop, random: &mut fastrand::Rng, count: usize) -> Vec<
             Victim::ApiServer => api_server().await,
         };
         shop.tell(format_args!("killed: {victim:?} ({what})"));
-        killed.push(format!("{victim:?}"));
+        killed.push(format!("{victim:?} ({what})"));
     }
     killed
 }
@@ -112,25 +120,37 @@ async fn plugin_process(shop: &Shop) -> String {
         if found.is_empty() { Err("none runs".to_owned()) } else { Ok(found) }
     })
     .await;
-    let pod = format!("pod/{}", controllers[0]);
-    let debug = [
-        "debug",
-        "-n",
-        "argo-rollouts",
-        &pod,
-        "--image=docker.io/local/argo-cd:3.5.7",
-        "--image-pull-policy=IfNotPresent",
-        "--target=argo-rollouts",
-        "--profile=restricted",
-        "--",
-        "/bin/sh",
-        "-c",
-        KILL,
-    ];
-    match kubectl(&debug).await {
-        Ok(_) => controllers[0].clone(),
-        Err(why) => panic!("{why}"),
+    let pod = &controllers[0];
+    for _ in 0..LOOKS {
+        let container = format!("killer-{:08x}", fastrand::u32(..));
+        let debug = [
+            "debug",
+            "-n",
+            "argo-rollouts",
+            &format!("pod/{pod}"),
+            "--image=docker.io/local/argo-cd:3.5.7",
+            "--image-pull-policy=IfNotPresent",
+            "--target=argo-rollouts",
+            "--profile=restricted",
+            &format!("--container={container}"),
+            "--",
+            "/bin/sh",
+            "-c",
+            KILL,
+        ];
+        kubectl(&debug).await.unwrap_or_else(|error| panic!("{error}"));
+        let code = until("the container beside the controller has ended", SOON, async || {
+            let found = shop.api.get("pod", "argo-rollouts", pod).await?;
+            let states = found["status"]["ephemeralContainerStatuses"].as_array().cloned().unwrap_or_default();
+            let state = states.into_iter().find(|state| state["name"] == container.as_str()).unwrap_or_default();
+            state["state"]["terminated"]["exitCode"].as_i64().ok_or_else(|| state.to_string())
+        })
+        .await;
+        if code == 0 {
+            return format!("below {pod}");
+        }
     }
+    format!("{pod} had not started it yet")
 }
 
 /// At once, as if its machine had lost power; its disk stays. The users know of it until somebody serves them again.
