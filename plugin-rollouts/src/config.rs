@@ -1,6 +1,6 @@
 //! The command line, checked.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use tracing::Level;
@@ -28,6 +28,8 @@ pub struct PluginSettings {
     pub remote: Option<RemoteSettings>,
     /// Where Prometheus asks, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// The file that names the Prometheus servers which steps may ask.
+    pub prometheus: Option<PathBuf>,
 }
 
 /// How to serve a cluster.
@@ -47,6 +49,8 @@ pub struct ServeSettings {
     pub allowed: Allowed,
     /// From the signal to end until new connections end.
     pub drain: Duration,
+    /// The file that names the Prometheus servers which steps may ask.
+    pub prometheus: Option<PathBuf>,
 }
 
 /// A value that cannot be used.
@@ -88,7 +92,7 @@ pub enum BadArgs {
 /// [`BadArgs`]. A word that the environment should not hold is none: a plugin that does not start cannot be started
 /// again before its controller is.
 pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadArgs> {
-    let Args { command: _, time_limit, endpoint, ca_file, token_file, metrics, log } = args;
+    let Args { command: _, time_limit, endpoint, ca_file, token_file, metrics, prometheus, log } = args;
     let limits = limits(*time_limit)?;
     let remote = match (endpoint, ca_file, token_file) {
         (Some(endpoint), Some(ca_file), Some(token_file)) => {
@@ -105,7 +109,7 @@ pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadA
         // The parser demands all three or none.
         _ => None,
     };
-    Ok(PluginSettings { limits, level: level(*log, stated), remote, metrics: *metrics })
+    Ok(PluginSettings { limits, level: level(*log, stated), remote, metrics: *metrics, prometheus: prometheus.clone() })
 }
 
 /// Checks the arguments of a server likewise.
@@ -133,6 +137,7 @@ pub fn checked_serve(args: &Args, serve: &ServeArgs, stated: Option<&str>) -> Re
         certificate: CertificateFiles { certificate: certificate.clone(), key: key.clone() },
         allowed: Allowed { everywhere: caller.iter().cloned().collect(), at_home: namespace_caller.clone() },
         drain: Duration::from_secs(*drain),
+        prometheus: args.prometheus.clone(),
     })
 }
 

@@ -95,7 +95,7 @@ async fn what_the_secret_holds_is_never_told() {
     let rows = [
         ("postgres://gate:hunter2@db/x?hunter2=1", "hunter2"),
         ("postgres://gate:hunter2@db/x", "a URL of postgres, and the database is declared as sqlite"),
-        ("mysql://gate:hunter2@db/x", "there is no ledger for mysql yet"),
+        ("mysql://gate:hunter2@db/x", "a URL of mysql, and the database is declared as sqlite"),
         ("hunter2", "this is no database URL"),
         ("", "this is no database URL"),
     ];
@@ -113,9 +113,11 @@ async fn what_the_secret_holds_is_never_told() {
 #[tokio::test]
 async fn an_engine_without_a_ledger_is_refused_in_words() {
     let api = declared().await;
-    api.set(CONFIG_MAP, Says::Object(config_map("mysql", &[])));
+    api.set(CONFIG_MAP, Says::Object(config_map("oracle", &[])));
     assert!(
-        why(&api).await.contains("its engine is mysql, and this gate reads the ledgers of postgres and sqlite only")
+        why(&api)
+            .await
+            .contains("its engine is oracle, and this gate reads the ledgers of postgres, mysql, mariadb, sqlite only")
     );
 }
 
