@@ -95,7 +95,7 @@ async fn what_the_secret_holds_is_never_told() {
     let rows = [
         ("postgres://gate:hunter2@db/x?hunter2=1", "hunter2"),
         ("postgres://gate:hunter2@db/x", "a URL of postgres, and the database is declared as sqlite"),
-        ("mysql://gate:hunter2@db/x", "there is no ledger for mysql yet"),
+        ("mysql://gate:hunter2@db/x", "a URL of mysql, and the database is declared as sqlite"),
         ("hunter2", "this is no database URL"),
         ("", "this is no database URL"),
     ];
