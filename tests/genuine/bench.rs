@@ -56,7 +56,7 @@ async fn the_figures_of_the_gate() {
     };
     let played = tokio::select! {
         played = play(&mut driver, Duration::from_secs(300)) => played,
-        () = watching => unreachable!("it watches for ever"),
+        () = watching => panic!("it watches for ever"),
     };
     assert_eq!(played.code, Some(0), "{played}");
     assert!((1..=2).contains(&most), "{most} connections to one ledger");
