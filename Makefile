@@ -9,7 +9,7 @@ STATIC := $(OUT)/$(HOST)/release
 BINARIES := -p schema-runner -p plugin-rollouts -p plugin-argocd
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin e2e ci
+.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin bench-gate e2e ci
 
 help: ## Print this menu
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -39,6 +39,7 @@ golden: ## Write the golden files anew; read the diff before committing
 
 proto: ## Generate the protobuf bindings anew
 	UPDATE_GOLDEN=1 cargo test --locked -p proto
+	UPDATE_GOLDEN=1 cargo test --locked -p goplugin-wire --test generate
 
 deny: $(OUT)/tools/bin/cargo-deny ## Licences, duplicate and forbidden dependencies
 	PATH="$(abspath $(OUT))/tools/bin:$$PATH" cargo deny --locked check bans licenses sources
@@ -58,5 +59,9 @@ e2e: setup static ## Install, hold, release, contract, abort on a real Kubernete
 
 bench-plugin: static counterparts ## Size, start, memory and round trip beside Argo's own sample plugin
 	source $(OUT)/setup/env && tests/counterparts/measure $(STATIC)/phasegate-rollouts
+
+bench-gate: static counterparts ## The gate's figures, and 5,000 waiting rollouts, through Argo's own client
+	source $(OUT)/setup/env && cargo test --locked --quiet -p tests --test genuine -- --ignored bench:: --nocapture >$(OUT)/bench-gate.out
+	grep -v '^figure' $(OUT)/bench-gate.out; grep '^figure' $(OUT)/bench-gate.out
 
 ci: lint test demo ## What runs on every submission

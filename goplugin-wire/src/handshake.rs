@@ -19,6 +19,28 @@ pub struct Handshake {
     pub cookie_value: String,
 }
 
+/// What is spoken on the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// net/rpc with gob over yamux: what every host accepts.
+    NetRpc,
+    /// gRPC, for a host that says it accepts it.
+    Grpc,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 2] = [Self::NetRpc, Self::Grpc];
+
+    /// go-plugin's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NetRpc => "netrpc",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
 /// Why the handshake cannot be made.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum HandshakeError {
@@ -66,7 +88,7 @@ impl Handshake {
     }
 
     /// The line that tells the host where to connect, with its line break: `1|1|unix|/tmp/plugin7/s|netrpc|`.
-    pub fn line(&self, socket: &Path) -> Result<String, HandshakeError> {
+    pub fn line(&self, socket: &Path, protocol: Protocol) -> Result<String, HandshakeError> {
         let unusable = || HandshakeError::UnusableSocketPath { path: socket.to_owned() };
         let path = socket.to_str().ok_or_else(unusable)?;
         if path.is_empty()
@@ -77,7 +99,7 @@ impl Handshake {
             return Err(unusable());
         }
         // The first 1 is go-plugin's own protocol version; the empty last part would be a TLS certificate.
-        Ok(format!("1|{}|unix|{path}|netrpc|\n", self.protocol_version))
+        Ok(format!("1|{}|unix|{path}|{}|\n", self.protocol_version, protocol.as_str()))
     }
 }
 
@@ -110,14 +132,14 @@ mod tests {
 
     #[test]
     fn the_line_is_what_go_plugin_reads() {
-        let line = handshake().line(Path::new("/tmp/plugin123")).unwrap();
-        assert_eq!(line, "1|1|unix|/tmp/plugin123|netrpc|\n");
+        let lines = Protocol::ALL.map(|protocol| handshake().line(Path::new("/tmp/plugin123"), protocol).unwrap());
+        assert_eq!(lines, ["1|1|unix|/tmp/plugin123|netrpc|\n", "1|1|unix|/tmp/plugin123|grpc|\n"]);
     }
 
     #[test]
     fn a_path_that_host_or_kernel_cannot_take_is_refused() {
         let long = |bytes: usize| format!("/{}", "x".repeat(bytes - 1));
-        let usable = |path: &str| handshake().line(Path::new(path)).is_ok();
+        let usable = |path: &str| handshake().line(Path::new(path), Protocol::NetRpc).is_ok();
         assert!(usable(&long(107)));
         for path in [long(108).as_str(), "", "/tmp/a|b", "/tmp/a\nb", "/tmp/a "] {
             assert!(!usable(path), "{path:?}");

@@ -1,8 +1,8 @@
 //! A HashiCorp go-plugin server (and the host that starts one) for the `netrpc` protocol: net/rpc with gob over yamux
-//! over a unix socket. It serves any plugin: what the plugins are called, and what their methods do, is told to it.
+//! over a unix socket; and in [`grpc`] for hosts that accept that. It serves any plugin: what the plugins are called, and what their methods do, is told to it.
 //!
 //! Protocol code is bytes to bytes and free of I/O ([`gob`], [`netrpc`], [`yamux`], [`session`], [`host::session`]);
-//! only [`mod@serve`] and [`host`]'s driver move bytes, open sockets or spawn tasks. Everything a peer can make this crate
+//! only [`mod@serve`], [`grpc`] and [`host`]'s driver move bytes, open sockets or spawn tasks. Everything a peer can make this crate
 //! hold in memory is bounded by [`Limits`].
 #![cfg_attr(
     test,
@@ -17,6 +17,7 @@
 
 mod driver;
 pub mod gob;
+pub mod grpc;
 pub mod handshake;
 pub mod host;
 pub mod limits;
@@ -27,7 +28,8 @@ pub mod yamux;
 
 pub use gob::schema::{Schema, StructDef};
 pub use gob::value::{InterfaceValue, StructValue, Value};
-pub use handshake::{Handshake, HandshakeError, socket_directory};
+pub use grpc::serve_grpc;
+pub use handshake::{Handshake, HandshakeError, Protocol, socket_directory};
 pub use limits::Limits;
 pub use serve::{Call, Ended, Reply, ServeConfig, ServeError, Service, serve, serve_connection};
 

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::driver::{Endpoint, Progress, Wire};
-use crate::handshake::{Handshake, HandshakeError};
+use crate::handshake::{Handshake, HandshakeError, Protocol};
 use crate::limits::Limits;
 pub use crate::session::{Call, Ended, Reply};
 use crate::session::{Catalogue, Session, SessionError};
@@ -26,7 +26,7 @@ use crate::yamux::{Role, Yamux};
 
 /// How long the host may take to close the connection after Quit was answered. go-plugin's host still ends its streams
 /// then, kills at once if that fails, and after two seconds if the process is still there.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Names tried for the socket's directory before something must be wrong.
 const NAMES: u32 = 1000;
@@ -97,6 +97,12 @@ pub enum ServeError {
     /// Something between us and the host failed.
     #[error("the connection to the host failed")]
     Connection(#[from] io::Error),
+    /// The gRPC server failed.
+    #[error("cannot serve gRPC")]
+    Grpc(#[source] tonic::transport::Error),
+    /// The descriptions that were compiled in cannot be read.
+    #[error("the services cannot be described")]
+    Description(#[source] tonic_reflection::server::Error),
     /// The host does not speak as it should, or does not speak any more.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -112,7 +118,7 @@ pub async fn serve<S: Service>(
 ) -> Result<Ended, ServeError> {
     config.handshake.check(config.cookie.as_deref())?;
     let mut interrupts = signal(SignalKind::interrupt())?;
-    let socket = Socket::bind(&config.socket_directory, &config.handshake)?;
+    let socket = Socket::bind(&config.socket_directory, &config.handshake, Protocol::NetRpc)?;
     stdout.write_all(socket.line.as_bytes()).and_then(|()| stdout.flush()).map_err(ServeError::Stdout)?;
 
     let serving = async {
@@ -230,19 +236,19 @@ fn is_farewell(error: &io::Error) -> bool {
 }
 
 /// The socket in a directory of its own, which nobody else may enter; both are removed when this is dropped.
-struct Socket {
-    listener: UnixListener,
-    line: String,
+pub(crate) struct Socket {
+    pub(crate) listener: UnixListener,
+    pub(crate) line: String,
     directory: PathBuf,
     path: PathBuf,
 }
 
 impl Socket {
-    fn bind(directory: &Path, handshake: &Handshake) -> Result<Self, ServeError> {
+    pub(crate) fn bind(directory: &Path, handshake: &Handshake, protocol: Protocol) -> Result<Self, ServeError> {
         let failed = |cause| ServeError::Socket { directory: directory.to_owned(), cause };
         let own = private_directory(directory).map_err(failed)?;
         let path = own.join("s");
-        let bound = handshake.line(&path).map_err(ServeError::from);
+        let bound = handshake.line(&path, protocol).map_err(ServeError::from);
         let bound = bound.and_then(|line| Ok((line, UnixListener::bind(&path).map_err(failed)?)));
         match bound {
             Ok((line, listener)) => Ok(Self { listener, line, directory: own, path }),

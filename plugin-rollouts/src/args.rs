@@ -57,6 +57,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "endpoint")]
     pub token_file: Option<PathBuf>,
 
+    /// What is spoken with the host. Argo Rollouts accepts netrpc only.
+    #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t = HostProtocol::Netrpc)]
+    pub protocol: HostProtocol,
+
     /// Where this process tells Prometheus its metrics, over plain HTTP; by default nowhere.
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -124,6 +128,15 @@ pub struct ServeArgs {
     /// Seconds between the signal to end and the end of new questions, in which the cluster learns of it [0 to 60].
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain: u64,
+}
+
+/// What is spoken with the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HostProtocol {
+    /// go-plugin's net/rpc.
+    Netrpc,
+    /// go-plugin's gRPC, for a host that accepts it.
+    Grpc,
 }
 
 /// How much to log.

@@ -3,10 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
+use goplugin_wire::Protocol;
 use tracing::Level;
 
 use crate::{
-    args::{Args, LogLevel, ServeArgs},
+    args::{Args, HostProtocol, LogLevel, ServeArgs},
     gate::Limits,
     grpc::remote::RemoteSettings,
     serve::{callers::Allowed, certificate::CertificateFiles},
@@ -26,6 +27,8 @@ pub struct PluginSettings {
     pub level: Level,
     /// The gate elsewhere; none means here.
     pub remote: Option<RemoteSettings>,
+    /// What is spoken with the host.
+    pub protocol: Protocol,
     /// Where Prometheus asks, if anywhere.
     pub metrics: Option<SocketAddr>,
     /// The file that names the Prometheus servers which steps may ask.
@@ -92,7 +95,7 @@ pub enum BadArgs {
 /// [`BadArgs`]. A word that the environment should not hold is none: a plugin that does not start cannot be started
 /// again before its controller is.
 pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadArgs> {
-    let Args { command: _, time_limit, endpoint, ca_file, token_file, metrics, prometheus, log } = args;
+    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, prometheus, log } = args;
     let limits = limits(*time_limit)?;
     let remote = match (endpoint, ca_file, token_file) {
         (Some(endpoint), Some(ca_file), Some(token_file)) => {
@@ -109,7 +112,18 @@ pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadA
         // The parser demands all three or none.
         _ => None,
     };
-    Ok(PluginSettings { limits, level: level(*log, stated), remote, metrics: *metrics, prometheus: prometheus.clone() })
+    let protocol = match protocol {
+        HostProtocol::Netrpc => Protocol::NetRpc,
+        HostProtocol::Grpc => Protocol::Grpc,
+    };
+    Ok(PluginSettings {
+        limits,
+        level: level(*log, stated),
+        remote,
+        protocol,
+        metrics: *metrics,
+        prometheus: prometheus.clone(),
+    })
 }
 
 /// Checks the arguments of a server likewise.

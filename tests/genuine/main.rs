@@ -10,11 +10,14 @@
     reason = "a failed test should panic"
 )]
 
+mod bench;
 mod cmp;
 mod custom_tool;
+mod elsewhere;
 mod health;
 mod ledger;
 mod play;
+mod prometheus;
 mod rollouts;
 mod shop;
 

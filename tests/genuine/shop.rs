@@ -43,6 +43,7 @@ pub(crate) struct Shop {
     rendered: Vec<Value>,
     plan: Plan,
     rollout: PathBuf,
+    stable: Value,
 }
 
 impl Shop {
@@ -65,8 +66,10 @@ impl Shop {
         metadata.extend([("namespace".to_owned(), NAMESPACE.into()), ("uid".to_owned(), UID.into())]);
         let path = directory.path().join("rollout.json");
         std::fs::write(&path, rollout.to_string()).unwrap();
-        api.objects.put(stable_replica_set(&rollout_of(deliveries.stable)));
-        Self { directory, api, rendered, plan, rollout: path }
+        let stable = replica_set(&rollout_of(deliveries.stable), STABLE_HASH);
+        api.objects.put(stable.clone());
+        api.objects.put(replica_set(&rollout, CANARY_HASH));
+        Self { directory, api, rendered, plan, rollout: path, stable }
     }
 
     /// What Argo CD does: applies the rendered objects.
@@ -89,6 +92,41 @@ impl Shop {
             ..Default::default()
         };
         self.api.objects.put(serde_json::to_value(secret).unwrap());
+    }
+
+    /// So many more Rollouts like it: `NAME-0` with the UID `uid-0`, and so on, each with a stable ReplicaSet.
+    pub(crate) fn multiply(&self, count: usize) {
+        let rollout: Value = serde_json::from_slice(&std::fs::read(&self.rollout).unwrap()).unwrap();
+        for number in 0..count {
+            let mut copy = rollout.clone();
+            copy["metadata"]["name"] = format!("{}-{number}", rollout["metadata"]["name"].as_str().unwrap()).into();
+            let mut stable = self.stable.clone();
+            stable["metadata"]["name"] = format!("{}-{STABLE_HASH}", copy["metadata"]["name"].as_str().unwrap()).into();
+            stable["metadata"]["ownerReferences"][0]["uid"] = format!("uid-{number}").into();
+            self.api.objects.put(stable);
+        }
+    }
+
+    /// The Rollout as a question names it.
+    pub(crate) fn asking(&self) -> Value {
+        let rollout: Value = serde_json::from_slice(&std::fs::read(&self.rollout).unwrap()).unwrap();
+        let template = &rollout["spec"]["template"];
+        json!({
+            "namespace": NAMESPACE, "name": rollout["metadata"]["name"], "uid": UID,
+            "stablePodHash": STABLE_HASH, "canaryPodHash": CANARY_HASH, "stepIndex": 0,
+            "template": {"labels": template["metadata"]["labels"], "annotations": template["metadata"]["annotations"],
+                "image": template["spec"]["containers"][0]["image"]},
+        })
+    }
+
+    /// A token of this user, which the API server confirms.
+    pub(crate) fn believes(&self, user: &str) -> String {
+        self.api.believes(user)
+    }
+
+    /// The gate's Secret is gone.
+    pub(crate) fn forget_secret(&self) {
+        self.api.objects.remove("secrets", NAMESPACE, &self.plan.database.gate.name);
     }
 
     /// A new SQLite database of its own.
@@ -129,18 +167,18 @@ fn rollout_of(delivery: &str) -> Value {
 }
 
 /// As Argo Rollouts makes it.
-fn stable_replica_set(rollout: &Value) -> Value {
+fn replica_set(rollout: &Value, hash: &str) -> Value {
     let mut template = rollout["spec"]["template"].clone();
-    template["metadata"]["labels"]["rollouts-pod-template-hash"] = STABLE_HASH.into();
+    template["metadata"]["labels"]["rollouts-pod-template-hash"] = hash.into();
     let name = rollout["metadata"]["name"].as_str().unwrap();
     json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {
-            "name": format!("{name}-{STABLE_HASH}"), "namespace": NAMESPACE, "uid": "uid-of-the-replica-set",
+            "name": format!("{name}-{hash}"), "namespace": NAMESPACE, "uid": "uid-of-the-replica-set",
             "labels": template["metadata"]["labels"],
             "ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": name,
                 "uid": UID, "controller": true, "blockOwnerDeletion": true}]},
-        "spec": {"replicas": 4, "selector": {"matchLabels": {"rollouts-pod-template-hash": STABLE_HASH}},
+        "spec": {"replicas": 4, "selector": {"matchLabels": {"rollouts-pod-template-hash": hash}},
             "template": template},
         "status": {"replicas": 4},
     })

@@ -1,7 +1,7 @@
 //! A stand-in for the Kubernetes API: the list and get endpoints over objects held in memory, on loopback, without TLS.
 //!
 //! Real clients reach it by the kubeconfig it writes. It knows labels and namespaces, and nothing of what the objects
-//! mean; it never writes, watches or authorises.
+//! mean; it never writes, watches or authorises. It reviews tokens: those it made itself are good.
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +46,8 @@ pub struct Objects(Arc<Mutex<Shelf>>);
 #[derive(Debug, Default)]
 struct Shelf {
     version: u64,
+    /// Users by their tokens.
+    tokens: BTreeMap<String, String>,
     objects: BTreeMap<Key, Value>,
 }
 
@@ -146,6 +148,30 @@ impl KubeApi {
         std::fs::write(&kubeconfig, config.to_string()).context("write the kubeconfig")?;
         Ok(Self { objects, kubeconfig, server })
     }
+
+    /// A token of this user with the audience `phasegate`, which reviews confirm.
+    pub fn believes(&self, user: &str) -> String {
+        let part = |value: &str| base64url(value.as_bytes());
+        let payload = json!({"aud": ["phasegate"], "sub": user, "exp": 4_000_000_000_u64}).to_string();
+        let token = format!("{}.{}.{}", part("{}"), part(&payload), part(user));
+        self.objects.lock().tokens.insert(token.clone(), user.to_owned());
+        token
+    }
+}
+
+/// Without padding, as tokens have it.
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..=chunk.len() {
+            let value = usize::try_from(bits >> (18 - 6 * digit) & 63).unwrap_or_default();
+            text.push(DIGITS.get(value).copied().unwrap_or(b'A').into());
+        }
+    }
+    text
 }
 
 impl Drop for KubeApi {
@@ -159,7 +185,11 @@ async fn answer(
     method: Method,
     uri: Uri,
     Query(query): Query<BTreeMap<String, String>>,
+    body: String,
 ) -> Response {
+    if method == Method::POST && uri.path() == "/apis/authentication.k8s.io/v1/tokenreviews" {
+        return reviewed(&objects, serde_json::from_str(&body).unwrap_or_default());
+    }
     if method != Method::GET {
         return status(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "this stand-in only lists and gets");
     }
@@ -191,6 +221,18 @@ async fn answer(
         "metadata": {"resourceVersion": version.to_string()}, "items": items,
     }))
     .into_response()
+}
+
+fn reviewed(objects: &Objects, mut review: Value) -> Response {
+    let token = review.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
+    let status = match objects.lock().tokens.get(token) {
+        Some(user) => json!({"authenticated": true, "audiences": ["phasegate"], "user": {"username": user}}),
+        None => json!({"authenticated": false}),
+    };
+    if let Some(fields) = review.as_object_mut() {
+        fields.insert("status".into(), status);
+    }
+    (StatusCode::CREATED, Json(review)).into_response()
 }
 
 fn not_found(what: &str) -> Response {

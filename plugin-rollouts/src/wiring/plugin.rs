@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use goplugin_wire::{Ended, Handshake, ServeConfig, ServeError, serve, socket_directory};
-use proto::step::v1::step_plugin_server::StepPlugin;
+use goplugin_wire::{Ended, Handshake, Protocol, ServeConfig, ServeError, serve, serve_grpc, socket_directory};
+use proto::step::v1::step_plugin_server::{StepPlugin, StepPluginServer};
 use tokio::sync::watch;
+use tonic::service::Routes;
 
 use super::{Environment, gate, now, runtime, wall_clock};
 use crate::{
@@ -47,19 +48,28 @@ pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow
 }
 
 async fn plugin(settings: PluginSettings, serving: ServeConfig) -> Result<Ended, ServeError> {
-    let PluginSettings { limits, level: _, remote, metrics: address, prometheus } = settings;
+    let PluginSettings { limits, level: _, remote, protocol, metrics: address, prometheus } = settings;
     let metrics = Arc::<Metrics>::default();
     if let Some(address) = address {
         tokio::spawn(tell_prometheus(address, Arc::clone(&metrics)));
     }
     match remote {
-        Some(remote) => fronted(Remote::new(remote), serving).await,
-        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), serving).await,
+        Some(remote) => fronted(Remote::new(remote), protocol, serving).await,
+        None => {
+            fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), protocol, serving).await
+        }
     }
 }
 
-async fn fronted<S: StepPlugin>(service: S, serving: ServeConfig) -> Result<Ended, ServeError> {
-    serve(serving, Arc::new(Front::new(service)), &mut std::io::stdout()).await
+async fn fronted<S: StepPlugin>(service: S, protocol: Protocol, serving: ServeConfig) -> Result<Ended, ServeError> {
+    let stdout = &mut std::io::stdout();
+    match protocol {
+        Protocol::NetRpc => serve(serving, Arc::new(Front::new(service)), stdout).await,
+        Protocol::Grpc => {
+            let services = Routes::new(StepPluginServer::new(service));
+            serve_grpc(serving, services, proto::DESCRIPTORS, stdout).await
+        }
+    }
 }
 
 /// A plugin that cannot be watched still serves.

@@ -50,7 +50,7 @@ func parse() (*options, []string) {
 	o.terminate.Flags("terminate-")
 	o.abort.Flags("abort-")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: %s --plugin BINARY [flags] SCENARIO...\nscenarios: all measure call %s\n",
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: %s --plugin BINARY [flags] SCENARIO...\nscenarios: all measure measure-gate call %s\n",
 			filepath.Base(os.Args[0]), strings.Join(names(), " "))
 		flag.PrintDefaults()
 	}

@@ -88,10 +88,12 @@ func (f *figures) round(binary string, args []string, last bool) error {
 	return nil
 }
 
-func median[T int | time.Duration](values []T) T {
+func median[T int | time.Duration](values []T) T { return sorted(values)[len(values)/2] }
+
+func sorted[T int | time.Duration](values []T) []T {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
-	return sorted[len(sorted)/2]
+	return sorted
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -59,12 +59,15 @@ func (h *host) perform(wanted []string) (failed int, err error) {
 	asked := map[string]bool{}
 	for _, name := range wanted {
 		switch name {
-		case "measure", "call":
+		case "measure", "measure-gate", "call":
 			if len(wanted) > 1 {
 				return 0, fmt.Errorf("%s goes alone", name)
 			}
 			if name == "call" {
 				return 0, h.call()
+			}
+			if name == "measure-gate" {
+				return 0, h.gate()
 			}
 			return 0, h.measure()
 		case "all":
@@ -102,7 +105,7 @@ func (h *host) perform(wanted []string) (failed int, err error) {
 	}
 	for name, on := range asked {
 		if on {
-			return failed, fmt.Errorf("no scenario %q; there are all measure call %s", name, strings.Join(names(), " "))
+			return failed, fmt.Errorf("no scenario %q; there are all measure measure-gate call %s", name, strings.Join(names(), " "))
 		}
 	}
 	return failed, nil
