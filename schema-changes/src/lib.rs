@@ -30,7 +30,10 @@ mod sql_text;
 mod step;
 
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
-pub use change::{AcceptedLoss, Checkpoint, Consumer, Database, Engine, SchemaChange, SecretKey, Soak, UnknownEngine};
+pub use change::{
+    AcceptedLoss, BackfillSettings, Checkpoint, Consumer, DailyWindow, Database, Engine, SchemaChange, SecretKey, Soak,
+    ThrottleSettings, UnknownEngine,
+};
 pub use declared::{database_schema, schema_change_schema};
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;

@@ -31,6 +31,7 @@ pub mod inspect;
 pub mod live;
 mod lock;
 mod loss;
+pub mod metrics;
 mod moves;
 pub mod outlook;
 mod patience;
@@ -45,6 +46,7 @@ mod sync_check;
 mod verify;
 mod wanted;
 
+pub use backfill::throttle::{DeclaredThrottle, Throttle, Unthrottled};
 pub use checkpoint::{Checkpoints, Taken};
 pub use clock::Clock;
 pub use drift::Drift;
