@@ -8,8 +8,9 @@ OUT := $(or $(CARGO_TARGET_DIR),target)
 STATIC := $(OUT)/$(HOST)/release
 BINARIES := -p schema-runner -p plugin-rollouts -p plugin-argocd
 DENY_VERSION := 0.20.2
+RESHAPE_VERSION := 0.11.2
 
-.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin bench-gate e2e ci
+.PHONY: help demo test lint fmt golden proto deny static counterparts setup bench-plugin bench-gate bench-runner e2e ci
 
 help: ## Print this menu
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -63,5 +64,14 @@ bench-plugin: static counterparts ## Size, start, memory and round trip beside A
 bench-gate: static counterparts ## The gate's figures, and 5,000 waiting rollouts, through Argo's own client
 	source $(OUT)/setup/env && cargo test --locked --quiet -p tests --test genuine -- --ignored bench:: --nocapture >$(OUT)/bench-gate.out
 	grep -v '^figure' $(OUT)/bench-gate.out; grep '^figure' $(OUT)/bench-gate.out
+
+bench-runner: setup $(OUT)/tools/bin/reshape ## Backfill, triggers and locks beside others, on PostgreSQL and SQLite; QUICK=1 for a short form
+	cargo build --locked --quiet --release -p schema-runner -p tests --bin phasegate --bin bench-runner
+	source $(OUT)/setup/env && $(OUT)/release/bench-runner --phasegate $(OUT)/release/phasegate \
+	  --reshape $(OUT)/tools/bin/reshape --json $(OUT)/bench-runner.json $(if $(QUICK),--rows 200000 --largest 100000 --pairs 3) $(BENCH)
+
+# One that does not build is left out of the benchmark, which says so.
+$(OUT)/tools/bin/reshape:
+	cargo install --locked --quiet --root $(OUT)/tools reshape@$(RESHAPE_VERSION) || echo "reshape $(RESHAPE_VERSION) does not build here" >&2
 
 ci: lint test demo ## What runs on every submission

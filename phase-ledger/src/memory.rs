@@ -327,7 +327,8 @@ impl Inner {
             range.cursor.clone_from(&batch.cursor);
             range.rows_done = batch.rows_done;
         }
-        Ok(Batched { touched, next: rows.and_then(|rows| rows.into_iter().next()) })
+        let next = rows.and_then(|rows| rows.into_iter().next());
+        Ok(Batched { touched, next, turn: Duration::ZERO, work_time: Duration::ZERO })
     }
 
     fn pause(&mut self, paused: Option<&str>) -> Result<(), WriteError> {

@@ -88,6 +88,10 @@ pub struct Batched {
     pub touched: u64,
     /// The first row of [`Batch::next`].
     pub next: Option<Row>,
+    /// How long the fence took: hardly more than a round trip, on a server that may have other things to do.
+    pub turn: Duration,
+    /// How long the UPDATE took, with a round trip of its own.
+    pub work_time: Duration,
 }
 
 /// How often an idle session must give a sign of life: [`Session::heartbeat`].

@@ -129,6 +129,41 @@ pub struct Database {
     pub integrity: Vec<IntegrityQuery>,
     /// Copies that the apps read from.
     pub replicas: Vec<Replica>,
+    /// How rows are filled.
+    pub backfill: BackfillSettings,
+}
+
+/// How rows are filled, as declared; what is absent has the runner's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackfillSettings {
+    /// How many connections fill at once.
+    pub connections: Option<u32>,
+    /// How long one batch aims to take.
+    pub batch: Option<Duration>,
+    /// When to rest.
+    pub throttle: ThrottleSettings,
+}
+
+/// When a backfill rests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThrottleSettings {
+    /// While a standby is further behind than this.
+    pub replication_lag: Option<Duration>,
+    /// While more sessions than this are active.
+    pub active_sessions: Option<u32>,
+    /// While this query returns a number above 0.
+    pub query: Option<String>,
+    /// Outside of these times of the day.
+    pub window: Option<DailyWindow>,
+}
+
+/// A daily window in minutes of the day in UTC, up to but not including its end. It may go over midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DailyWindow {
+    /// When it begins.
+    pub from: u16,
+    /// When it ends.
+    pub to: u16,
 }
 
 /// Rows whose loss Git accepts, as `plan` counted them.

@@ -33,8 +33,8 @@ mod step;
 pub use app_statement::{AppStatement, InsertedInto, app_statements};
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
 pub use change::{
-    AcceptedLoss, Checkpoint, Consumer, Database, Engine, IntegrityQuery, Replica, SchemaChange, SecretKey, Soak,
-    UnknownEngine,
+    AcceptedLoss, BackfillSettings, Checkpoint, Consumer, DailyWindow, Database, Engine, IntegrityQuery, Replica,
+    SchemaChange, SecretKey, Soak, ThrottleSettings, UnknownEngine,
 };
 pub use declared::{
     BadStepConfig, Measure, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs, database_schema,

@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Doctor(VerifyArgs),
     /// Begin a ledger on a database that has none, after looking where each change of Git is in its catalog.
     Adopt(AdoptArgs),
+    /// Make the backfills of a database rest after the batch in hand, until `resume`; other moves go on.
+    Pause(PauseArgs),
+    /// Let paused backfills go on.
+    Resume,
     /// Ask the gate's question by hand, or from an init container: may this version be let in?
     Check(CheckArgs),
     /// Print the SQL of a role that can only read, for the gate. Asks no database.
@@ -110,9 +114,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub(crate) retry_for: std::time::Duration,
 
-    /// How long one batch of a backfill aims to take: a writer that meets it waits that long.
-    #[arg(long, value_name = "DURATION", default_value = "35ms", value_parser = duration)]
-    pub(crate) batch: std::time::Duration,
+    /// How long one batch of a backfill aims to take: a writer that meets it waits that long. Otherwise
+    /// spec.backfill.batch, or 35ms.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) batch: Option<std::time::Duration>,
+
+    /// How many connections fill rows at once. Otherwise spec.backfill.connections, or 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) connections: Option<u32>,
+
+    /// Answer Prometheus' scrapes at this address while it runs: 0.0.0.0:9102.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
 
     /// How to print what happens.
     #[arg(long, value_enum, default_value_t = Output::Table)]
@@ -231,6 +244,18 @@ Exit codes:
   0   everything is as the ledger says; nothing stands in the way (there may be warnings)
   75  the database is out of reach
   78  something is not so: it is named, with what to do";
+
+/// `phasegate pause`.
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// Why, for those who look at the status or at a canary that waits.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+
+    /// Who, for the same.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody")]
+    pub(crate) by: String,
+}
 
 /// `phasegate check`.
 #[derive(Debug, Args)]
@@ -359,7 +384,7 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut helps = vec![command.render_long_help().to_string()];
-        for name in ["run", "plan", "status", "verify", "doctor", "adopt", "check", "gate-role"] {
+        for name in ["run", "plan", "status", "verify", "doctor", "adopt", "pause", "resume", "check", "gate-role"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             helps.push(sub.render_long_help().to_string());
         }

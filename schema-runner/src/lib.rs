@@ -32,6 +32,7 @@ pub mod inspect;
 pub mod live;
 mod lock;
 mod loss;
+pub mod metrics;
 mod moves;
 pub mod outlook;
 mod patience;
@@ -46,6 +47,7 @@ mod sync_check;
 mod verify;
 mod wanted;
 
+pub use backfill::throttle::{DeclaredThrottle, Throttle, Unthrottled};
 pub use checkpoint::{Checkpoints, Taken};
 pub use clock::Clock;
 pub use drift::Drift;

@@ -5,9 +5,16 @@
 
 use std::time::Duration;
 
+use phase_ledger::WriteError;
+use schema_phases::{ChangeName, Move};
 use tokio::time::Instant;
 
-use crate::clock::jittered;
+use crate::{
+    clock::jittered,
+    halt::{Halt, MoveError, chain},
+    report::{Event, Report},
+    signals::Stop,
+};
 
 const TIMEOUTS: [u64; 5] = [0, 20, 50, 100, 200];
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -58,6 +65,36 @@ impl Patience {
             self.told = Some(Instant::now());
         }
         worth
+    }
+}
+
+/// Whoever waits for a lock in a move, and is told on whose behalf.
+#[derive(Clone)]
+pub(crate) struct Waiter<'a> {
+    pub(crate) change: ChangeName,
+    pub(crate) step: Move,
+    pub(crate) stop: &'a Stop,
+    pub(crate) report: &'a dyn Report,
+}
+
+impl Waiter<'_> {
+    /// Sleeps before the next try for a lock; gives up when the time is over, or when waiting is of no use.
+    pub(crate) async fn wait(&self, patience: &mut Patience, cause: WriteError) -> Result<(), Halt> {
+        // Whatever else went wrong leaves open whether it happened: the next attempt asks the ledger.
+        let WriteError::LockNotAvailable { .. } = &cause else { return Err(cause.into()) };
+        let why = chain(&cause);
+        if self.stop.is_set() {
+            return Err(Halt::Stopped);
+        }
+        let Some(pause) = patience.pause() else {
+            return Err(MoveError::Busy { why, seconds: patience.waited().as_secs() }.into());
+        };
+        if patience.is_worth_telling() {
+            let (change, step, tries) = (self.change.clone(), self.step, patience.tries());
+            self.report.tell(&Event::LockWait { change, step, why, tries });
+        }
+        self.stop.sleep(pause).await;
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     catalog,
     halt::{Halt, MoveError},
     live::{LiveVersion, Presence, versions},
+    patience::Waiter,
     report::Event,
     run::{self, Ports, Settings},
     signals::Stop,
@@ -53,7 +54,7 @@ pub(crate) struct Hand<'a> {
     pub(crate) looked: Instant,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     /// Makes one move from rest to rest.
     pub(crate) async fn make(&mut self, change: &SchemaChange, step: Move) -> Result<(), Halt> {
         self.still_wanted().await?;
@@ -266,6 +267,12 @@ impl Attempt<'_> {
     pub(crate) async fn catalog(&mut self, change: &SchemaChange) -> Result<Catalog, Halt> {
         let engine = self.plan.database.engine;
         Ok(catalog::read(self.session.as_mut(), engine, &change.profile.tables).await?)
+    }
+
+    /// Whoever waits for locks on behalf of this move.
+    pub(crate) fn waiter(&self, hand: &Hand<'_>) -> Waiter<'a> {
+        let change = hand.change.profile.name.clone();
+        Waiter { change, step: hand.step, stop: self.stop, report: self.ports.report }
     }
 
     /// Something was written: what failed before does not count any more.

@@ -16,6 +16,7 @@ use schema_phases::{Because, Currency, Fact, Recovery, SchemaPhase, Span, Target
 use tokio::time::Instant;
 
 use crate::{
+    backfill::throttle::Throttle,
     checkpoint::Checkpoints,
     clock::jittered,
     exit::Exit,
@@ -52,6 +53,8 @@ pub struct Ports<'a> {
     pub moves: &'a dyn Moves,
     /// Where checkpoints go, when Git declares them.
     pub checkpoints: Option<&'a Checkpoints>,
+    /// Whether backfills should rest.
+    pub throttle: &'a dyn Throttle,
     /// Who is told.
     pub report: &'a dyn Report,
 }
@@ -78,6 +81,8 @@ pub struct Settings {
     pub batch_patience: Duration,
     /// How long a batch of a backfill aims to take.
     pub batch_aim: Duration,
+    /// How many connections fill rows at once.
+    pub connections: u32,
     /// How long a record may wait for the ledger's own rows.
     pub ledger_wait: Duration,
     /// For how long failures that may pass are met with another attempt.
@@ -96,6 +101,7 @@ impl Default for Settings {
             lock_patience: Duration::from_secs(60),
             batch_patience: Duration::from_secs(300),
             batch_aim: Duration::from_millis(35),
+            connections: 1,
             ledger_wait: Duration::from_secs(2),
             retry_for: Duration::from_secs(300),
             retry_pause: Duration::from_millis(500),

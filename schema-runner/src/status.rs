@@ -49,6 +49,9 @@ pub fn table(reading: &Reading, ink: Ink) -> String {
     if state.changes.is_empty() {
         text.push_str("(no changes)\n");
     }
+    if let Some(paused) = &state.paused {
+        text.push_str(&format!("\nbackfills are paused by {paused}; `phasegate resume` lets them go on\n"));
+    }
     text
 }
 
@@ -68,6 +71,7 @@ fn view(entry: &LedgerEntry) -> Option<BackfillView> {
         rows_done: progress.rows_done,
         rows_total: progress.rows_total,
         rows_per_second: progress.rows_per_second,
+        held: progress.held.clone(),
     })
 }
 
@@ -122,6 +126,7 @@ fn change_json(entry: &LedgerEntry) -> Value {
             "rows_total": it.rows_total,
             "rows_per_second": it.rows_per_second,
             "remaining_s": it.remaining().map(|left| left.as_secs()),
+            "held": it.held,
         })),
     })
 }

@@ -5,7 +5,7 @@ use schema_changes::{Alone, Step};
 use schema_phases::{Move, SchemaPhase};
 
 use crate::{
-    halt::{Halt, MoveError, chain},
+    halt::Halt,
     index,
     moves::plain,
     patience::Patience,
@@ -143,7 +143,7 @@ impl Attempt<'_> {
                     self.progress();
                     return Ok(());
                 }
-                Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
+                Err(cause) => self.waiter(hand).wait(&mut patience, cause).await?,
             }
         }
     }
@@ -183,37 +183,9 @@ impl Attempt<'_> {
                     return Ok(Ok(()));
                 }
                 Err(refused @ WriteError::Refused { .. }) => return Ok(Err(refused)),
-                Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
+                Err(cause) => self.waiter(hand).wait(&mut patience, cause).await?,
             }
         }
-    }
-
-    /// Sleeps before the next try for a lock; gives up when the time is over, or when waiting is of no use.
-    pub(crate) async fn be_patient(
-        &mut self,
-        hand: &Hand<'_>,
-        patience: &mut Patience,
-        cause: WriteError,
-    ) -> Result<(), Halt> {
-        // Whatever else went wrong leaves open whether it happened: the next attempt asks the ledger.
-        let WriteError::LockNotAvailable { .. } = &cause else { return Err(cause.into()) };
-        let why = chain(&cause);
-        if self.stop.is_set() {
-            return Err(Halt::Stopped);
-        }
-        let Some(pause) = patience.pause() else {
-            return Err(MoveError::Busy { why, seconds: patience.waited().as_secs() }.into());
-        };
-        if patience.is_worth_telling() {
-            self.report(Event::LockWait {
-                change: hand.change.profile.name.clone(),
-                step: hand.step,
-                why,
-                tries: patience.tries(),
-            });
-        }
-        self.stop.sleep(pause).await;
-        Ok(())
     }
 
     /// A transaction of ledger records only, tried until the ledger's rows are free.

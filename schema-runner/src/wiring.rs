@@ -4,16 +4,18 @@
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
+use anyhow::Context;
 use async_trait::async_trait;
 use clap::CommandFactory;
-use phase_ledger::{DatabaseUrl, ReadError, Session, open_reader, open_session};
+use phase_ledger::{DatabaseUrl, ReadError, Session, WriteError, open_reader, open_session};
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
-    Checkpoints, Clock, Connect, Declared, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
+    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
     adopt::{Adopt, adopt},
     chain,
     check::{Question, Siblings, Wait, check},
@@ -24,6 +26,7 @@ use schema_runner::{
         LiveFile, LiveVersions, Unstated,
         kube::{Api, KubeLive, KubeSiblings, KubeWanted},
     },
+    metrics::{self, Counting, Metrics},
     on_signals,
     outlook::outlook,
     report::{Bars, JsonLines, Lines, Report},
@@ -33,7 +36,7 @@ use schema_runner::{
 
 use crate::{
     args::{
-        AdoptArgs, CheckArgs, Cli, Command, GateRoleArgs, LiveArgs, Output, PlanArgs, RunArgs, StatusArgs, VerifyArgs,
+        AdoptArgs, CheckArgs, Cli, Command, GateRoleArgs, LiveArgs, Output, PauseArgs, PlanArgs, RunArgs, StatusArgs, VerifyArgs,
         duration,
     },
     config::{self, BadConfig},
@@ -97,6 +100,8 @@ async fn obey(cli: Cli) -> Result<u8, Failure> {
         Command::Verify(args) => verify(&args, &url()?).await,
         Command::Doctor(args) => examine(&args, &url()?).await,
         Command::Adopt(args) => begin(&args, &url()?).await,
+        Command::Pause(args) => pause(Some(&paused(&args)), &url()?).await,
+        Command::Resume => pause(None, &url()?).await,
         Command::Check(args) => ask(args, &url()?).await,
         Command::GateRole(args) => show_gate_role(args),
         Command::Completions { shell } => {
@@ -198,26 +203,37 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         Output::Table if std::io::stdout().is_terminal() => Box::new(Bars::default()),
         Output::Table => Box::new(Lines::new(std::io::stdout())),
     };
+    let numbers = Arc::new(Metrics::default());
+    if let Some(address) = args.metrics {
+        let context = || format!("cannot answer scrapes at {address}");
+        metrics::serve(address, Arc::clone(&numbers)).await.with_context(context).map_err(again)?;
+    }
+    let report = Counting::new(report, numbers);
+    let declared = &plan.database.backfill;
+    let defaults = Settings::default();
     let settings = Settings {
         runner: runner_name(),
         when_held: if args.if_free { WhenHeld::Leave } else { WhenHeld::Poll },
         lock_patience: args.lock_patience,
         retry_for: args.retry_for,
-        batch_aim: args.batch,
-        ..Settings::default()
+        batch_aim: args.batch.or(declared.batch).unwrap_or(defaults.batch_aim),
+        connections: args.connections.or(declared.connections).unwrap_or(defaults.connections),
+        ..defaults
     };
     let checkpoints = plan
         .database
         .checkpoint
         .as_ref()
         .map(|declared| Checkpoints { directory: declared.directory.clone().into(), url: url.clone() });
+    let connect = Database(url.clone());
     let ports = Ports {
-        connect: &Database(url.clone()),
+        connect: &connect,
         live: sight.live.as_ref(),
         wanted: sight.wanted.as_ref(),
         moves: &Declared(plan.database.engine),
         checkpoints: checkpoints.as_ref(),
-        report: report.as_ref(),
+        throttle: &DeclaredThrottle::new(&declared.throttle, plan.database.engine, &connect, clock()),
+        report: &report,
     };
     Ok(run(&plan, &ports, &settings, &stop).await.code())
 }
@@ -297,6 +313,28 @@ async fn show_status(args: &StatusArgs, url: &DatabaseUrl) -> Result<u8, Failure
             print(&status::table(&reading, if colour { Ink::Colour } else { Ink::Plain }));
         }
     }
+    Ok(0)
+}
+
+/// Who and why, in one line of bounded length.
+fn paused(args: &PauseArgs) -> String {
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (by, reason) = (line(&args.by), line(&args.reason));
+    let text = if reason.is_empty() { by } else { format!("{by}: {reason}") };
+    text.chars().take(200).collect()
+}
+
+async fn pause(paused: Option<&str>, url: &DatabaseUrl) -> Result<u8, Failure> {
+    let mut session = open_session(url).await?;
+    match session.pause(paused).await {
+        Ok(()) => {}
+        Err(WriteError::Read(cause)) => return Err(cause.into()),
+        Err(cause) => return Err(again(cause)),
+    }
+    print(match paused {
+        Some(_) => "paused: a backfill rests after the batch in hand, until `phasegate resume`\n",
+        None => "resumed: a backfill goes on within a second\n",
+    });
     Ok(0)
 }
 

@@ -18,6 +18,8 @@ mod database;
 mod doctor;
 #[path = "runner/figures.rs"]
 mod figures;
+#[path = "runner/fill.rs"]
+mod fill;
 #[path = "runner/keys.rs"]
 mod keys;
 #[path = "runner/kills.rs"]

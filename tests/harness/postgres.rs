@@ -76,6 +76,14 @@ impl Cluster {
     /// # Errors
     /// What is missing, and the package that brings it.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with settings of its own, which count before ours: `fsync=on`.
+    ///
+    /// # Errors
+    /// What is missing, and the package that brings it.
+    pub fn start_with(settings: &[&str]) -> Result<Self> {
         let user = User::find()?;
         let directory = user.directory()?;
         let password = directory.join("password");
@@ -87,7 +95,7 @@ impl Cluster {
         initdb.arg("-D").arg(&data).args(["-U", SUPERUSER, "--no-sync", "--no-instructions", "--encoding=UTF8"]);
         initdb.args(["--locale=C", "--auth-local=trust", "--auth-host=password", "--pwfile"]).arg(&password);
         run(initdb).context("cannot make a PostgreSQL cluster")?;
-        Self::serve(user, directory)
+        Self::serve(user, directory, settings)
     }
 
     /// A hot standby of this server.
@@ -113,10 +121,10 @@ impl Cluster {
             "--wal-method=stream",
         ]);
         run(backup).context("cannot copy the cluster for a standby")?;
-        Self::serve(self.user, directory)
+        Self::serve(self.user, directory, &[])
     }
 
-    fn serve(user: User, directory: PathBuf) -> Result<Self> {
+    fn serve(user: User, directory: PathBuf, settings: &[&str]) -> Result<Self> {
         let postgres = program("postgres")?;
         // Another process may take the free port before the server does: then with another one.
         for _ in 0..5 {
@@ -133,6 +141,10 @@ impl Cluster {
                 "wal_level=logical",
                 "log_line_prefix=%m [%p] %q%a ",
             ] {
+                server.args(["-c", setting]);
+            }
+            // The last of two counts.
+            for setting in settings {
                 server.args(["-c", setting]);
             }
             // At once and without a checkpoint: nobody wants its files.

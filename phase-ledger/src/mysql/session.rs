@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use schema_phases::ChangeName;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, ReadError, Reading, Row, Session, Statement,
@@ -171,10 +171,12 @@ impl MysqlSession {
         // The wait for the range's own row is bounded like the one for a row of the table: nobody but a dead runner
         // holds it.
         let mut work = self.begin(batch.lock_timeout).await?;
+        let began = Instant::now();
         work.advance(mine, batch).await?;
+        let turn = began.elapsed();
         // The range's row is locked: a takeover, which raises it too, comes before or after this transaction.
         fence::check(work.peek().await?, mine, &mark, LEDGER)?;
-        let batched = work.fill(batch).await?;
+        let batched = work.fill(batch, turn).await?;
         work.plain("COMMIT".to_owned(), None).await?;
         self.open = false;
         Ok(batched)

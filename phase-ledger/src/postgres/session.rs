@@ -8,7 +8,7 @@ use sqlx::{
     Row as _,
     postgres::{PgConnection, PgRow},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, ReadError, Reading, Row, Session, Statement,
@@ -169,8 +169,9 @@ impl PostgresSession {
         // The wait for the range's own row is bounded like the one for a row of the table: nobody but a dead runner
         // holds it.
         let mut work = self.begin_with(include_str!("../sql/postgres/begin_batch.sql"), batch.lock_timeout).await?;
+        let began = Instant::now();
         work.advance(mine, batch).await?;
-        let batched = work.fill(batch).await?;
+        let batched = work.fill(batch, began.elapsed()).await?;
         work.plain("COMMIT".to_owned(), None).await?;
         self.open = false;
         Ok(batched)

@@ -8,6 +8,8 @@ use sqlx::{
     postgres::{PgConnection, PgRow},
 };
 
+use tokio::time::Instant;
+
 use crate::{
     Batch, Batched, Cell, Generation, LedgerState, ReadError, Reading, Record, Row, Statement, Transaction, WriteError,
     decode::Whose,
@@ -140,15 +142,16 @@ impl<'a> Work<'a> {
     }
 
     /// The work of a batch, behind its fence.
-    pub(super) async fn fill(&mut self, batch: &Batch) -> Result<Batched, WriteError> {
+    pub(super) async fn fill(&mut self, batch: &Batch, turn: Duration) -> Result<Batched, WriteError> {
         statement::no_control(&batch.work.sql)?;
         let next = match &batch.next {
             Some(next) => self.next(next).await?,
             None => None,
         };
+        let began = Instant::now();
         let outcome = values::repeated(&batch.work).execute(&mut *self.connection).await;
         let done = outcome.map_err(|cause| fault::write_error(cause, &batch.work.sql, None))?;
-        Ok(Batched { touched: done.rows_affected(), next })
+        Ok(Batched { touched: done.rows_affected(), next, turn, work_time: began.elapsed() })
     }
 
     async fn next(&mut self, next: &Statement) -> Result<Option<Row>, WriteError> {

@@ -15,6 +15,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
 };
 
+use tokio::time::Instant;
+
 use crate::{
     BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, LedgerState, ReadError, Reading, Row, Session,
     Statement, Transaction, WriteError,
@@ -193,15 +195,19 @@ impl SqliteSession {
     async fn batch_inner(&mut self, mine: Generation, batch: &Batch) -> Result<Batched, WriteError> {
         let file = "the database file";
         let mut work = self.begin_with(Synchronous::Normal, batch.lock_timeout.max(TURN), file).await?;
+        let began = Instant::now();
         work.advance(mine, batch).await?;
+        let turn = began.elapsed();
         let next = match &batch.next {
             Some(next) => work.first(next).await?,
             None => None,
         };
+        let began = Instant::now();
         let touched = work.run(&batch.work, file).await?;
+        let work_time = began.elapsed();
         work.plain("COMMIT".to_owned(), file).await?;
         self.open = false;
-        Ok(Batched { touched, next })
+        Ok(Batched { touched, next, turn, work_time })
     }
 
     async fn pause_inner(&mut self, paused: Option<&str>) -> Result<(), WriteError> {

@@ -162,6 +162,10 @@ fn progress(backfill: &BackfillProgress) -> String {
     // The total is an estimate, and rows may have been added: what still runs is never told as done.
     let percent = if total == 0 { 0 } else { (u128::from(done) * 100 / u128::from(total)).min(99) };
     let mut text = format!("backfill {percent} % ({} of {} rows", rows(done), rows(total.max(done)));
+    if let Some(why) = &backfill.held {
+        let _ = write!(text, ", resting: {why})");
+        return text;
+    }
     if let Some(seconds) = total.saturating_sub(done).checked_div(backfill.rows_per_second).filter(|_| done < total) {
         let _ = write!(text, ", about {}", span_of_time(seconds));
     }

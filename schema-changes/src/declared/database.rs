@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     Checkpoint, Consumer, Database, Engine, FileError, IntegrityQuery, Replica, SecretKey,
-    declared::{Complaints, schema::database_schema, shape, yaml},
+    declared::{Complaints, backfill, schema::database_schema, shape, yaml},
 };
 
 static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(database_schema);
@@ -80,6 +80,9 @@ struct DatabaseSpec {
     /// needs.
     #[serde(default)]
     replicas: Vec<DeclaredReplica>,
+    /// How rows are filled, and when not.
+    #[serde(default)]
+    backfill: backfill::BackfillSpec,
 }
 
 /// A database engine.
@@ -196,7 +199,7 @@ pub(crate) fn read_database(file: &str, text: &str) -> Result<Database, Vec<File
 }
 
 fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSpec) -> Database {
-    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers, integrity, replicas } = spec;
+    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers, integrity, replicas, backfill } = spec;
     if !is_label(&metadata.name) || metadata.name.len() > 40 {
         complaints.add(
             &["metadata", "name"],
@@ -256,14 +259,16 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
             );
         }
     }
+    let engine = match engine {
+        DeclaredEngine::Postgres => Engine::Postgres,
+        DeclaredEngine::Mysql => Engine::Mysql,
+        DeclaredEngine::Mariadb => Engine::Mariadb,
+        DeclaredEngine::Sqlite => Engine::Sqlite,
+    };
     Database {
         name: metadata.name,
-        engine: match engine {
-            DeclaredEngine::Postgres => Engine::Postgres,
-            DeclaredEngine::Mysql => Engine::Mysql,
-            DeclaredEngine::Mariadb => Engine::Mariadb,
-            DeclaredEngine::Sqlite => Engine::Sqlite,
-        },
+        engine,
+        backfill: backfill::checked(complaints, engine, backfill),
         runner: secret_key(runner),
         gate: secret_key(gate),
         app_secrets: apps.secret_refs,

@@ -1,5 +1,6 @@
 //! The files as written: YAML to the types of this crate, and everything wrong with them at once.
 
+mod backfill;
 mod complaints;
 mod database;
 mod names;

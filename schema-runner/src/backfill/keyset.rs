@@ -18,6 +18,17 @@ struct Column {
     sql_type: String,
 }
 
+/// A condition and the values in it.
+struct Condition {
+    sql: String,
+    binds: Vec<Cell>,
+}
+
+/// A table of so many pages is counted; a larger one is estimated from a sample.
+const COUNTED_PAGES: u64 = 5_000;
+/// The pages of a sample.
+const SAMPLED_PAGES: u64 = 1_000;
+
 impl Keyset {
     pub(crate) fn new(engine: Engine, it: &Backfill, facts: &TableFacts) -> Result<Self, String> {
         let column = |name: &String| {
@@ -31,6 +42,21 @@ impl Keyset {
         Ok(Self { engine, table: quote(engine, &it.table), columns })
     }
 
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// What a connection is told before it fills: without statistics, or with wrong ones, PostgreSQL would at times read
+    /// and sort all that is left of the table to find the end of one batch.
+    pub(crate) fn settings(&self) -> Vec<Statement> {
+        match self.engine {
+            Engine::Postgres => {
+                ["enable_seqscan", "enable_sort"].map(|it| Statement::plain(format!("SET {it} = off"))).into()
+            }
+            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => Vec::new(),
+        }
+    }
+
     fn list(&self, render: impl Fn(&Column) -> String) -> String {
         self.columns.iter().map(render).collect::<Vec<_>>().join(", ")
     }
@@ -42,27 +68,51 @@ impl Keyset {
         })
     }
 
-    /// `(k1, k2) > ($1, $2)`, with the values from `first` on.
-    fn compared(&self, operator: &str, first: usize) -> String {
-        let mut number = first;
-        let values: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| {
-                let value = placeholder(self.engine, number);
-                number += 1;
-                match self.engine {
-                    Engine::Postgres => format!("{value}::{}", column.sql_type),
-                    Engine::Sqlite | Engine::Mysql | Engine::Mariadb => value,
-                }
-            })
-            .collect();
-        let keys = self.list(|column| column.quoted.clone());
-        if self.columns.len() == 1 {
-            format!("{keys} {operator} {}", values.join(", "))
-        } else {
-            format!("({keys}) {operator} ({})", values.join(", "))
+    fn value(&self, column: &Column, number: usize) -> String {
+        let value = placeholder(self.engine, number);
+        match self.engine {
+            Engine::Postgres => format!("{value}::{}", column.sql_type),
+            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => value,
         }
+    }
+
+    /// `(k1, k2) > ($1, $2)`, with the values from `first` on. `operator` is `>` or `<=`.
+    fn compared(&self, operator: Operator, key: &[Cell], first: usize) -> Condition {
+        match self.engine {
+            Engine::Postgres | Engine::Sqlite => {
+                let values = self.columns.iter().zip(first..).map(|(column, number)| self.value(column, number));
+                let values = values.collect::<Vec<_>>().join(", ");
+                let (keys, operator) = (self.list(|column| column.quoted.clone()), operator.as_str());
+                let sql = if self.columns.len() == 1 {
+                    format!("{keys} {operator} {values}")
+                } else {
+                    format!("({keys}) {operator} ({values})")
+                };
+                Condition { sql, binds: key.to_vec() }
+            }
+            // They compare rows, but read the whole index for it; this form is a range of the index.
+            Engine::Mysql | Engine::Mariadb => self.nested(operator, key),
+        }
+    }
+
+    /// `k1 >= ? AND (k1 > ? OR (k2 > ?))`, and `k1 <= ? AND (k1 < ? OR (k2 <= ?))`.
+    fn nested(&self, operator: Operator, key: &[Cell]) -> Condition {
+        let (loose, strict) = match operator {
+            Operator::After => (">=", ">"),
+            Operator::UpTo => ("<=", "<"),
+        };
+        let mut pairs = self.columns.iter().zip(key).rev();
+        let Some((column, value)) = pairs.next() else {
+            return Condition { sql: "true".to_owned(), binds: Vec::new() };
+        };
+        let mut sql = format!("{} {} ?", column.quoted, operator.as_str());
+        let mut binds = vec![value.clone()];
+        for (column, value) in pairs {
+            let name = &column.quoted;
+            sql = format!("{name} {loose} ? AND ({name} {strict} ? OR ({sql}))");
+            binds.splice(0..0, [value.clone(), value.clone()]);
+        }
+        Condition { sql, binds }
     }
 
     /// SQLite lets NULL into primary keys that are not INTEGER; such a row is in no range.
@@ -79,13 +129,13 @@ impl Keyset {
     }
 
     /// The conditions of a range after `cursor` (from the first row when it is empty) up to `end`.
-    fn range(&self, cursor: &[Cell], end: &[Cell]) -> (String, Vec<Cell>) {
+    fn range(&self, cursor: &[Cell], end: &[Cell]) -> Condition {
         if cursor.is_empty() {
-            (self.compared("<=", 1), end.to_vec())
-        } else {
-            let first = self.compared(">", 1);
-            (format!("{first} AND {}", self.compared("<=", 1 + self.columns.len())), [cursor, end].concat())
+            return self.compared(Operator::UpTo, end, 1);
         }
+        let after = self.compared(Operator::After, cursor, 1);
+        let up_to = self.compared(Operator::UpTo, end, 1 + after.binds.len());
+        Condition { sql: format!("{} AND {}", after.sql, up_to.sql), binds: [after.binds, up_to.binds].concat() }
     }
 
     /// The greatest key there is.
@@ -99,9 +149,10 @@ impl Keyset {
         ))
     }
 
-    /// The key of the last of the next `rows` rows in the range; of those that meet `filter`, when there is one.
+    /// The key of the last of the next `rows` rows in the range; of those that meet `filter`, when there is one. The same
+    /// text for every batch.
     pub(crate) fn boundary(&self, cursor: &[Cell], end: &[Cell], rows: u64, filter: Option<&str>) -> Statement {
-        let (range, binds) = self.range(cursor, end);
+        let Condition { sql: range, mut binds } = self.range(cursor, end);
         let filter = filter.map(|filter| format!(" AND ({filter})")).unwrap_or_default();
         let sql = format!(
             "SELECT {} FROM {} AS keyed WHERE {range} AND {}{filter} ORDER BY {} LIMIT 1 OFFSET {}",
@@ -110,15 +161,16 @@ impl Keyset {
             self.no_nulls(),
             // Unqualified, PostgreSQL would take the name for the output column, and sort keys as text.
             self.list(|column| format!("keyed.{}", column.quoted)),
-            rows.saturating_sub(1)
+            placeholder(self.engine, binds.len() + 1),
         );
+        binds.push(Cell::Int(i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX)));
         Statement { sql, binds }
     }
 
     /// How many rows are left in the range.
     pub(crate) fn remaining(&self, cursor: &[Cell], end: &[Cell]) -> Statement {
-        let (range, binds) = self.range(cursor, end);
-        Statement { sql: format!("SELECT count(*) FROM {} WHERE {range}", self.table), binds }
+        let Condition { sql, binds } = self.range(cursor, end);
+        Statement { sql: format!("SELECT count(*) FROM {} WHERE {sql}", self.table), binds }
     }
 
     /// How many rows meet the condition, in the whole table.
@@ -126,9 +178,55 @@ impl Keyset {
         format!("SELECT count(*) FROM {} WHERE {condition}", self.table)
     }
 
+    /// How many pages the table has, where a part of them can be read.
+    pub(crate) fn pages(&self) -> Option<Statement> {
+        match self.engine {
+            Engine::Postgres => Some(Statement {
+                sql: "SELECT ((pg_catalog.pg_relation_size($1::regclass)
+                               + (SELECT coalesce(sum(pg_catalog.pg_relation_size(part.relid)), 0)
+                                    FROM pg_catalog.pg_partition_tree($1::regclass) part WHERE part.isleaf
+                                     AND part.relid <> $1::regclass))
+                              / pg_catalog.current_setting('block_size')::bigint)::bigint"
+                    .to_owned(),
+                binds: vec![Cell::Text(self.table.clone())],
+            }),
+            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => None,
+        }
+    }
+
+    /// How many rows a table of so many pages has, about.
+    pub(crate) fn sample_count(&self, pages: u64) -> Statement {
+        if pages <= COUNTED_PAGES {
+            return self.all();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a fraction")]
+        let percent = 100.0 * SAMPLED_PAGES as f64 / pages as f64;
+        Statement::plain(format!(
+            "SELECT (count(*) * 100 / {percent})::bigint FROM {} TABLESAMPLE SYSTEM ({percent})",
+            self.table
+        ))
+    }
+
+    /// Live and dead rows as the server counts them, where an UPDATE leaves dead ones.
+    pub(crate) fn bloat(&self) -> Option<Statement> {
+        match self.engine {
+            Engine::Postgres => Some(Statement {
+                sql: "SELECT s.n_live_tup, s.n_dead_tup FROM pg_catalog.pg_stat_all_tables s WHERE s.relid = $1::regclass"
+                    .to_owned(),
+                binds: vec![Cell::Text(self.table.clone())],
+            }),
+            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => None,
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn all(&self) -> Statement {
+        Statement::plain(self.count("true"))
+    }
+
     /// Fills the rows of a range that still need it.
     pub(crate) fn update(&self, it: &Backfill, cursor: &[Cell], boundary: &[Cell]) -> Statement {
-        let (range, binds) = self.range(cursor, boundary);
+        let Condition { sql: range, binds } = self.range(cursor, boundary);
         let sql = format!("UPDATE {} SET {} WHERE {range} AND ({})", self.table, it.assignments, it.unfilled);
         Statement { sql, binds }
     }
@@ -146,6 +244,22 @@ impl Keyset {
                 )))
             }
             Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+        }
+    }
+}
+
+/// How keys are compared.
+#[derive(Clone, Copy)]
+enum Operator {
+    After,
+    UpTo,
+}
+
+impl Operator {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::After => ">",
+            Self::UpTo => "<=",
         }
     }
 }
@@ -193,9 +307,24 @@ mod tests {
         let first = keyset.boundary(&[], &end, 100, None);
         assert_eq!(
             first.sql,
-            r#"SELECT "u"::text, "s"::text FROM "sales"."items" AS keyed WHERE ("u", "s") <= ($1::uuid, $2::text) AND true ORDER BY keyed."u", keyed."s" LIMIT 1 OFFSET 99"#
+            r#"SELECT "u"::text, "s"::text FROM "sales"."items" AS keyed WHERE ("u", "s") <= ($1::uuid, $2::text) AND true ORDER BY keyed."u", keyed."s" LIMIT 1 OFFSET $3"#
         );
-        assert_eq!(first.binds, end);
+        assert_eq!(first.binds, [end.as_slice(), &[Cell::Int(99)]].concat());
+    }
+
+    #[test]
+    fn mariadb_gets_a_form_that_is_a_range_of_the_index() {
+        let (keyset, it) = keyset(Engine::Mariadb, &[("a", "int"), ("b", "int"), ("c", "int")]);
+        let key = |from: i64| (from..from + 3).map(Cell::Int).collect::<Vec<_>>();
+        let update = keyset.update(&it, &key(1), &key(7));
+        assert_eq!(
+            update.sql,
+            "UPDATE `sales`.`items` SET a = b WHERE `a` >= ? AND (`a` > ? OR (`b` >= ? AND (`b` > ? OR (`c` > ?)))) \
+             AND `a` <= ? AND (`a` < ? OR (`b` <= ? AND (`b` < ? OR (`c` <= ?)))) AND (a IS NULL)"
+        );
+        let binds: Vec<i64> =
+            update.binds.iter().map(|cell| if let Cell::Int(number) = cell { *number } else { 0 }).collect();
+        assert_eq!(binds, [1, 1, 2, 2, 3, 7, 7, 8, 8, 9]);
     }
 
     #[test]

@@ -1,25 +1,35 @@
-//! Filling the rows that were written before the triggers stood: range by range of the primary key, each in one short
-//! transaction together with its cursor.
+//! Filling the rows that were written before the triggers stood: range by range of the primary key, batch by batch, each
+//! in one short transaction together with its cursor.
 //!
 //! Values are computed by the UPDATE itself, over the row it writes, so that a row somebody else is writing is waited for
 //! and then read anew; nothing is computed here. Where it ends is fixed when it begins, as rows written later are the
 //! triggers' work.
+//!
+//! The connection that holds the lock fills nothing itself: it is the foreman, which looks every second whether somebody
+//! paused, whether a throttle holds, and says how far the crew is.
 
+mod crew;
+mod extent;
+mod foreman;
 mod keyset;
 mod pace;
+pub(crate) mod throttle;
 
-use std::time::Duration;
-
-use phase_ledger::{BackfillProgress, BackfillRange, Batch, Cell, Record, Statement, Transaction, WriteError};
-use schema_changes::{Backfill, Engine};
+use phase_ledger::{BackfillProgress, BackfillRange, Cell, Record, Statement, Transaction, WriteError};
+use schema_changes::Backfill;
 use tokio::time::Instant;
 
-use self::{keyset::Keyset, pace::Pace};
+use self::{
+    crew::{Crew, DEADLOCKS, ROW_WAIT},
+    foreman::Foreman,
+    keyset::Keyset,
+    pace::Pace,
+};
 use crate::{
     halt::{Halt, MoveError},
     patience::Patience,
     protocol::{Attempt, Hand},
-    report::{BackfillView, Event, count},
+    report::count,
     verify::number,
 };
 
@@ -27,53 +37,23 @@ use crate::{
 /// something other than key changes unfills rows; the verification will count them.
 const SWEEPS: u32 = 5;
 
-/// So many deadlocks in a row are met with another try on the same connection.
-const DEADLOCKS: u32 = 20;
-
-/// A batch may wait this long for a row that somebody writes; meanwhile it holds other rows.
-const ROW_WAIT: Duration = Duration::from_millis(200);
-
-/// One UPDATE of a backfill.
-enum Fill {
-    /// In a range, with its cursor.
-    Range(Batch),
-    /// Of rows that were left over.
-    Sweep(Transaction),
-}
-
-impl Fill {
-    fn sweep(update: Statement) -> Self {
-        Self::Sweep(Transaction { lock_timeout: ROW_WAIT, work: vec![update], ..Transaction::default() })
-    }
-}
-
 impl Attempt<'_> {
     /// Fills all rows, from where the ledger says that an earlier run came. Returns what was done, for people.
     pub(crate) async fn fill(&mut self, hand: &mut Hand<'_>, it: &Backfill, index: u32) -> Result<String, Halt> {
         let keyset = self.keyset(hand, it).await?;
-        let mut pace = Pace::new(self.settings.batch_aim);
         let change = hand.change.profile.name.clone();
-        let mut progress = match hand.backfill.take() {
-            Some(found) if found.step == index => found,
+        let (progress, ranges) = match hand.backfill.take() {
+            Some(found) if found.step == index => (found, self.session.ranges(&change).await?),
             Some(_) | None => self.begin_fill(hand, &keyset, index).await?,
         };
-        let mut touched = 0;
-        for mut range in self.session.ranges(&change).await? {
-            while !range.is_done() {
-                touched += self.fill_range(hand, &keyset, it, &mut pace, &mut range, &mut progress).await?;
-            }
-        }
+        let (progress, mut touched) = self.fill_ranges(hand, it, &keyset, progress, &ranges).await?;
         for _ in 0..SWEEPS {
             if number(self.session.as_mut(), &keyset.count(&it.unfilled)).await? == 0 {
                 break;
             }
-            touched += self.sweep(hand, &keyset, it, &mut pace).await?;
+            touched += self.sweep(hand, &keyset, it).await?;
         }
-        self.record(vec![
-            Record::Backfill(hand.change.profile.name.clone(), progress.clone()),
-            Record::Done(hand.change.profile.name.clone(), index),
-        ])
-        .await?;
+        self.record(vec![Record::Backfill(change.clone(), progress), Record::Done(change, index)]).await?;
         Ok(format!("filled {} rows of {}", count(touched), it.table))
     }
 
@@ -85,146 +65,108 @@ impl Attempt<'_> {
         Keyset::new(self.plan.database.engine, it, facts).map_err(refused)
     }
 
-    async fn begin_fill(&mut self, hand: &Hand<'_>, keyset: &Keyset, index: u32) -> Result<BackfillProgress, Halt> {
-        let end = self.key(keyset.last()).await?.unwrap_or_default();
-        let rows_total = number(self.session.as_mut(), &keyset.count("true")).await?;
+    /// Fixes where it ends and cuts it into ranges.
+    async fn begin_fill(
+        &mut self,
+        hand: &Hand<'_>,
+        keyset: &Keyset,
+        index: u32,
+    ) -> Result<(BackfillProgress, Vec<BackfillRange>), Halt> {
+        let session = self.session.as_mut();
+        let rows_total = extent::rows(session, keyset).await?;
+        let ranges = extent::cut(session, keyset, rows_total, self.settings.connections).await?;
         let progress = BackfillProgress { step: index, rows_done: 0, rows_total, rows_per_second: 0, held: None };
-        let range = BackfillRange { part: 0, cursor: Vec::new(), end, rows_done: 0 };
         let name = hand.change.profile.name.clone();
-        self.record(vec![Record::Backfill(name.clone(), progress.clone()), Record::Ranges(name, vec![range])]).await?;
-        Ok(progress)
+        let records = vec![Record::Backfill(name.clone(), progress.clone()), Record::Ranges(name, ranges.clone())];
+        self.record(records).await?;
+        Ok((progress, ranges))
     }
 
-    /// One range. Returns the rows it changed.
-    async fn fill_range(
+    /// Fills what is left of the ranges. Returns how far it is then, and how many rows were written.
+    async fn fill_ranges(
         &mut self,
-        hand: &mut Hand<'_>,
-        keyset: &Keyset,
+        hand: &Hand<'_>,
         it: &Backfill,
-        pace: &mut Pace,
-        range: &mut BackfillRange,
-        progress: &mut BackfillProgress,
-    ) -> Result<u64, Halt> {
-        if self.stop.is_set() {
-            return Err(Halt::Stopped);
+        keyset: &Keyset,
+        progress: BackfillProgress,
+        ranges: &[BackfillRange],
+    ) -> Result<(BackfillProgress, u64), Halt> {
+        let waiter = self.waiter(hand);
+        let timing = (self.settings.batch_aim, self.settings.batch_patience);
+        let engine = self.plan.database.engine;
+        let crew = Crew::new(self.generation, engine, it, keyset, waiter, timing, self.progressed, ranges);
+        let mut sessions = Vec::new();
+        for _ in 0..extent::hands(engine, self.settings.connections).min(crew.waiting()) {
+            sessions.push(self.ports.connect.open().await?);
         }
-        let began = Instant::now();
-        let boundary = self.key(keyset.boundary(&range.cursor, &range.end, pace.size(), None)).await?;
-        let (boundary, rows) = match boundary {
-            Some(boundary) => (boundary, pace.size()),
-            None => {
-                let left = self.query_number(keyset.remaining(&range.cursor, &range.end)).await?;
-                (range.end.clone(), left)
+        let work = async {
+            let ended = futures::future::join_all(sessions.into_iter().map(|session| crew.work(session))).await;
+            crew.finish();
+            ended
+        };
+        let mut foreman = Foreman::new(self, hand, &crew, progress);
+        // Before the first row: outside of its window it fills none.
+        foreman.look().await?;
+        let (ended, watched) = tokio::join!(work, foreman.watch());
+        let told = foreman.tell().await;
+        let progress = foreman.progress();
+        watched?;
+        // One that failed made the others stop: its reason counts.
+        let mut stopped = Ok(());
+        for halt in ended.into_iter().filter_map(Result::err) {
+            match halt {
+                Halt::Stopped => stopped = Err(Halt::Stopped),
+                halt => return Err(halt),
             }
-        };
-        let batch = Batch {
-            change: hand.change.profile.name.clone(),
-            part: range.part,
-            cursor: boundary.clone(),
-            rows_done: range.rows_done.saturating_add(rows),
-            work: keyset.update(it, &range.cursor, &boundary),
-            next: None,
-            lock_timeout: ROW_WAIT,
-        };
-        let touched = self.batch(hand, Fill::Range(batch), pace).await?;
-        range.cursor = boundary;
-        range.rows_done = range.rows_done.saturating_add(rows);
-        progress.rows_done = progress.rows_done.saturating_add(rows);
-        progress.rows_per_second = pace.rate();
-        self.record(vec![Record::Backfill(hand.change.profile.name.clone(), progress.clone())]).await?;
-        self.rest(pace).await;
-        pace.passed(rows, began.elapsed());
-        self.report(Event::Progress {
-            change: hand.change.profile.name.clone(),
-            step: hand.step,
-            backfill: BackfillView {
-                table: it.table.clone(),
-                rows_done: progress.rows_done,
-                rows_total: progress.rows_total,
-                rows_per_second: pace.rate(),
-            },
-        });
-        Ok(touched)
+        }
+        stopped?;
+        told?;
+        Ok((progress, crew.touched()))
     }
 
     /// Once more over the rows that are still unfilled: their key moved past the cursor, or has a NULL in it.
-    async fn sweep(
-        &mut self,
-        hand: &mut Hand<'_>,
-        keyset: &Keyset,
-        it: &Backfill,
-        pace: &mut Pace,
-    ) -> Result<u64, Halt> {
+    async fn sweep(&mut self, hand: &Hand<'_>, keyset: &Keyset, it: &Backfill) -> Result<u64, Halt> {
+        let mut pace = Pace::new(self.settings.batch_aim);
         let mut touched = 0;
         if let Some(update) = keyset.update_null_keys(it) {
-            touched += self.batch(hand, Fill::sweep(update), pace).await?;
+            touched += self.swept(hand, update, &mut pace).await?;
         }
-        let Some(end) = self.key(keyset.last()).await? else { return Ok(touched) };
+        let Some(end) = extent::last(self.session.as_mut(), keyset).await? else { return Ok(touched) };
         let mut cursor: Vec<Cell> = Vec::new();
         while cursor != end {
             if self.stop.is_set() {
                 return Err(Halt::Stopped);
             }
-            let boundary = keyset.boundary(&cursor, &end, pace.size(), Some(&it.unfilled));
-            let boundary = self.key(boundary).await?.unwrap_or_else(|| end.clone());
-            let update = keyset.update(it, &cursor, &boundary);
-            touched += self.batch(hand, Fill::sweep(update), pace).await?;
+            let query = keyset.boundary(&cursor, &end, pace.size(), Some(&it.unfilled));
+            let boundary = self.session.query(&query).await?.into_iter().next().unwrap_or_else(|| end.clone());
+            touched += self.swept(hand, keyset.update(it, &cursor, &boundary), &mut pace).await?;
             cursor = boundary;
-            self.rest(pace).await;
+            self.stop.sleep(pace.last()).await;
         }
         Ok(touched)
     }
 
-    /// One UPDATE in a transaction of its own, tried again while rows or the database are locked.
-    async fn batch(&mut self, hand: &Hand<'_>, fill: Fill, pace: &mut Pace) -> Result<u64, Halt> {
+    /// One UPDATE of a sweep, in a transaction of its own, tried again while rows or the database are locked.
+    async fn swept(&mut self, hand: &Hand<'_>, update: Statement, pace: &mut Pace) -> Result<u64, Halt> {
+        let transaction = Transaction { lock_timeout: ROW_WAIT, work: vec![update], ..Transaction::default() };
         let mut patience = Patience::new(self.settings.batch_patience);
         loop {
             let began = Instant::now();
-            let done = match &fill {
-                Fill::Range(batch) => self.session.batch(self.generation, batch).await.map(|batched| batched.touched),
-                Fill::Sweep(transaction) => {
-                    let done = self.session.commit(self.generation, transaction).await;
-                    done.map(|touched| touched.first().copied().unwrap_or_default())
-                }
-            };
-            match done {
+            match self.session.commit(self.generation, &transaction).await {
                 Ok(touched) => {
-                    pace.took(began.elapsed());
+                    pace.took(pace.size(), began.elapsed(), began.elapsed());
                     self.progress();
-                    return Ok(touched);
+                    return Ok(touched.first().copied().unwrap_or_default());
                 }
-                // A deadlock passes. Whether the batch happened does not matter: it fills only what is unfilled, and its
-                // cursor is the same again. A connection that is gone says so.
                 Err(WriteError::Transient { cause }) if patience.tries() < DEADLOCKS => {
                     self.session.heartbeat().await?;
                     if let Some(pause) = patience.pause() {
-                        tracing::debug!(%cause, "a batch was given up by the database");
+                        tracing::debug!(%cause, "a sweep was given up by the database");
                         self.stop.sleep(pause).await;
                     }
                 }
-                Err(cause) => self.be_patient(hand, &mut patience, cause).await?,
+                Err(cause) => self.waiter(hand).wait(&mut patience, cause).await?,
             }
-        }
-    }
-
-    /// SQLite has one writer, and its busy handlers back off: without a pause as long as the batch the application
-    /// hardly gets in.
-    async fn rest(&self, pace: &Pace) {
-        match self.plan.database.engine {
-            Engine::Sqlite => self.stop.sleep(pace.last().max(Duration::from_millis(1))).await,
-            Engine::Postgres | Engine::Mysql | Engine::Mariadb => tokio::task::yield_now().await,
-        }
-    }
-
-    async fn key(&mut self, query: Statement) -> Result<Option<Vec<Cell>>, Halt> {
-        Ok(self.session.query(&query).await?.into_iter().next())
-    }
-
-    async fn query_number(&mut self, query: Statement) -> Result<u64, Halt> {
-        let rows = self.session.query(&query).await?;
-        match rows.first().map(Vec::as_slice) {
-            Some([Cell::Int(number)]) => Ok(u64::try_from(*number).unwrap_or_default()),
-            _ => Err(MoveError::NotANumber { query: query.sql }.into()),
         }
     }
 }

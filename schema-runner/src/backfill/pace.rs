@@ -1,24 +1,32 @@
 //! How many rows a batch has: as many as take 25 to 50 ms, since a writer who meets a batch waits for it.
+//!
+//! What counts is the time of the rows themselves. The way to a server and back, or a server that has other things to do,
+//! costs the same for a batch of any size: smaller batches would not shorten it, and filling would come to a standstill.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 const FIRST: u64 = 500;
-const SMALLEST: u64 = 20;
-const LARGEST: u64 = 20_000;
+const SMALLEST: u64 = 100;
+const LARGEST: u64 = 50_000;
+/// So many batches are looked back at. The quickest of them tells what a row costs: whatever disturbs makes it slower.
+const MEMORY: usize = 5;
+/// Batches grow up to so many times what they aim at where the rest takes longer than the rows.
+const MOST: u32 = 3;
 
-/// The size of the next batch, and the rate of the last ones.
+/// The size of the next batch.
 #[derive(Debug)]
 pub(crate) struct Pace {
     aim: Duration,
     size: u64,
     last: Duration,
-    rate: f64,
+    /// Seconds a row, and all that is not rows.
+    seen: VecDeque<(f64, Duration)>,
 }
 
 impl Pace {
     /// Batches that take about `aim`.
     pub(crate) fn new(aim: Duration) -> Self {
-        Self { aim, size: FIRST, last: Duration::ZERO, rate: 0.0 }
+        Self { aim, size: FIRST, last: Duration::ZERO, seen: VecDeque::with_capacity(MEMORY) }
     }
 
     /// Rows in the next batch.
@@ -31,30 +39,26 @@ impl Pace {
         self.last
     }
 
-    /// Rows per second, pauses included; 0 before the first batch.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
-    pub(crate) fn rate(&self) -> u64 {
-        self.rate as u64
-    }
-
-    /// A batch of the current size took this long: the next one is nearer to the aim, by at most a factor of two.
+    /// A batch of so many rows took so long for the rows themselves, and so long in all. The next one is nearer to the
+    /// aim, by at most a factor of two.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
         reason = "sizes stay between SMALLEST and LARGEST"
     )]
-    pub(crate) fn took(&mut self, time: Duration) {
-        self.last = time;
-        let factor = (self.aim.as_secs_f64() / time.as_secs_f64().max(0.000_1)).clamp(0.5, 2.0);
-        self.size = ((self.size as f64 * factor) as u64).clamp(SMALLEST, LARGEST);
-    }
-
-    /// So many rows went by in this time.
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    pub(crate) fn passed(&mut self, rows: u64, time: Duration) {
-        let now = rows as f64 / time.as_secs_f64().max(0.000_1);
-        self.rate = if self.rate == 0.0 { now } else { self.rate.mul_add(0.8, now * 0.2) };
+    pub(crate) fn took(&mut self, rows: u64, own: Duration, all: Duration) {
+        self.last = all;
+        if self.seen.len() == MEMORY {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((own.as_secs_f64() / rows.max(1) as f64, all.saturating_sub(own)));
+        let a_row = self.seen.iter().map(|(a_row, _)| *a_row).fold(f64::INFINITY, f64::min).max(1e-9);
+        let rest = self.seen.iter().map(|(_, rest)| *rest).min().unwrap_or_default();
+        let goal = rest.clamp(self.aim, self.aim.saturating_mul(MOST));
+        let size = self.size as f64;
+        let right = goal.as_secs_f64() / a_row;
+        self.size = (right.clamp(size / 2.0, size * 2.0) as u64).clamp(SMALLEST, LARGEST);
     }
 }
 
@@ -62,19 +66,46 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const AIM: Duration = Duration::from_millis(35);
+
+    /// The time of a batch after many, when a row and the rest take this long.
+    fn settled(pace: &mut Pace, micros_a_row: u64, rest: Duration) -> Duration {
+        for _ in 0..30 {
+            let own = Duration::from_micros(pace.size() * micros_a_row);
+            pace.took(pace.size(), own, own + rest);
+        }
+        Duration::from_micros(pace.size() * micros_a_row)
+    }
+
     #[test]
     fn batches_come_to_take_what_they_aim_at_and_back_off_when_rows_get_slow() {
-        let mut pace = Pace::new(Duration::from_millis(35));
-        let settle = |pace: &mut Pace, micros_a_row: u64| {
-            for _ in 0..20 {
-                pace.took(Duration::from_micros(pace.size() * micros_a_row));
-            }
-            Duration::from_micros(pace.size() * micros_a_row).as_millis()
-        };
-        assert!((30..=40).contains(&settle(&mut pace, 10)));
-        assert!((30..=40).contains(&settle(&mut pace, 100)));
-        assert_eq!(settle(&mut pace, 100_000), 2_000, "never below the smallest batch");
-        assert_eq!(settle(&mut pace, 0), 0);
+        let mut pace = Pace::new(AIM);
+        let millis = |time: Duration| time.as_millis();
+        assert!((30..=40).contains(&millis(settled(&mut pace, 10, Duration::ZERO))));
+        assert!((30..=40).contains(&millis(settled(&mut pace, 100, Duration::ZERO))));
+        assert_eq!(millis(settled(&mut pace, 100_000, Duration::ZERO)), 10_000, "never below the smallest batch");
+        settled(&mut pace, 0, Duration::ZERO);
         assert_eq!(pace.size(), LARGEST);
+    }
+
+    #[test]
+    fn a_server_far_away_or_busy_gets_no_tiny_batches() {
+        let mut pace = Pace::new(AIM);
+        let own = settled(&mut pace, 10, Duration::from_millis(60));
+        assert!((55..=65).contains(&own.as_millis()), "{own:?}: half of the time is the rows'");
+        let own = settled(&mut pace, 10, Duration::from_secs(1));
+        assert!((100..=110).contains(&own.as_millis()), "{own:?}: and no writer waits for ever");
+    }
+
+    #[test]
+    fn one_disturbed_batch_changes_nothing() {
+        let mut pace = Pace::new(AIM);
+        settled(&mut pace, 10, Duration::ZERO);
+        let size = pace.size();
+        pace.took(size, Duration::from_secs(2), Duration::from_secs(3));
+        assert_eq!(pace.size(), size);
+        // Nor does the short end of a range double the next one.
+        pace.took(35, Duration::from_micros(350), Duration::from_micros(350));
+        assert!(pace.size().abs_diff(size) <= size / 50, "{} after {size}", pace.size());
     }
 }

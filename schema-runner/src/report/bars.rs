@@ -26,12 +26,11 @@ impl Bars {
         bar.set_length(backfill.rows_total.max(backfill.rows_done));
         bar.set_position(backfill.rows_done);
         let left = backfill.remaining().map(|left| format!(", {}", duration(left))).unwrap_or_default();
-        bar.set_message(format!(
-            "{} of {} rows, {} rows/s{left}",
-            count(backfill.rows_done),
-            count(backfill.rows_total.max(backfill.rows_done)),
-            count(backfill.rows_per_second)
-        ));
+        let (done, total) = (count(backfill.rows_done), count(backfill.rows_total.max(backfill.rows_done)));
+        bar.set_message(match &backfill.held {
+            Some(why) => format!("{done} of {total} rows, resting: {why}"),
+            None => format!("{done} of {total} rows, {} rows/s{left}", count(backfill.rows_per_second)),
+        });
         true
     }
 }
@@ -41,6 +40,8 @@ const fn style(event: &Event) -> Style {
         Event::Reached { .. } => AnsiColor::Green,
         Event::Blocked { .. }
         | Event::LockWait { .. }
+        | Event::Held { .. }
+        | Event::Bloat { .. }
         | Event::Retrying { .. }
         | Event::Vanished { .. }
         | Event::Soaking { .. }
@@ -56,6 +57,7 @@ const fn style(event: &Event) -> Style {
         | Event::StepDone { .. }
         | Event::Progress { .. }
         | Event::Checkpoint { .. }
+        | Event::Released { .. }
         | Event::Forgotten { .. } => return Style::new(),
     };
     colour.on_default()

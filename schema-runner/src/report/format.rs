@@ -43,6 +43,9 @@ impl fmt::Display for BackfillView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (done, total) = (count(self.rows_done), count(self.rows_total.max(self.rows_done)));
         write!(f, "backfill {} % {done} of {total} rows of {}", self.percent(), self.table)?;
+        if let Some(why) = &self.held {
+            return write!(f, ", resting: {why}");
+        }
         if self.rows_per_second > 0 {
             write!(f, ", {} rows/s", count(self.rows_per_second))?;
         }
@@ -77,6 +80,13 @@ impl fmt::Display for Event {
                 write!(f, "{change}: {}: {why}; tried {tries} times, goes on trying", arrow(*step))
             }
             Self::Progress { change, step, backfill } => write!(f, "{change}: {}: {backfill}", arrow(*step)),
+            Self::Held { change, step, why } => write!(f, "{change}: {}: the backfill rests: {why}", arrow(*step)),
+            Self::Released { change, step } => write!(f, "{change}: {}: the backfill goes on", arrow(*step)),
+            Self::Bloat { change, table, percent } => write!(
+                f,
+                "{change}: {percent} % of the rows of {table} are dead, and autovacuum is behind: run `VACUUM {table}`, or \
+                 the table grows"
+            ),
             Self::Reached { change, phase } => write!(f, "{change}: is {phase}"),
             Self::Blocked { change, step, by } => {
                 write!(f, "{change}: {}: blocked by {}", arrow(*step), by.join("; and by "))
@@ -144,6 +154,9 @@ impl Event {
             Self::StepDone { .. } => "step_done",
             Self::LockWait { .. } => "lock_wait",
             Self::Progress { .. } => "progress",
+            Self::Held { .. } => "held",
+            Self::Released { .. } => "released",
+            Self::Bloat { .. } => "bloat",
             Self::Reached { .. } => "reached",
             Self::Blocked { .. } => "blocked",
             Self::Soaking { .. } => "soaking",
@@ -169,8 +182,13 @@ impl Event {
             }
             Self::LockHeld { waited } => json!({"waited_ms": millis(waited)}),
             Self::TookOver { generation } => json!({"generation": generation}),
-            Self::Withdrawn { change, step } | Self::Resumed { change, step } | Self::Moving { change, step } => {
-                moving(change, step)
+            Self::Withdrawn { change, step }
+            | Self::Resumed { change, step }
+            | Self::Moving { change, step }
+            | Self::Released { change, step } => moving(change, step),
+            Self::Held { change, step, why } => with(moving(change, step), json!({"why": why})),
+            Self::Bloat { change, table, percent } => {
+                json!({"change": change.as_str(), "table": table, "dead_percent": percent})
             }
             Self::StepDone { change, step, what } => with(moving(change, step), json!({"what": what})),
             Self::LockWait { change, step, why, tries } => {
@@ -185,6 +203,7 @@ impl Event {
                     "rows_total": backfill.rows_total,
                     "rows_per_second": backfill.rows_per_second,
                     "remaining_s": backfill.remaining().map(|left| left.as_secs()),
+                    "held": backfill.held,
                 }),
             ),
             Self::Reached { change, phase } => json!({"change": change.as_str(), "phase": phase.as_str()}),
@@ -271,6 +290,7 @@ mod tests {
                 rows_done: 1_900_000,
                 rows_total: 3_000_000,
                 rows_per_second: 4_500,
+                held: None,
             },
         };
         assert_eq!(
@@ -285,8 +305,13 @@ mod tests {
 
     #[test]
     fn a_backfill_is_not_whole_before_its_last_row() {
-        let view =
-            |rows_done, rows_total| BackfillView { table: "t".into(), rows_done, rows_total, rows_per_second: 0 };
+        let view = |rows_done, rows_total| BackfillView {
+            table: "t".into(),
+            rows_done,
+            rows_total,
+            rows_per_second: 0,
+            held: None,
+        };
         assert_eq!(view(999_999, 1_000_000).percent(), 99);
         assert_eq!(view(1_000_000, 1_000_000).percent(), 100);
         assert_eq!(view(0, 0).percent(), 0);

@@ -87,7 +87,7 @@ mod tests {
         Event::Progress {
             change: "split".parse().unwrap(),
             step: Move::new(SchemaPhase::Synced, SchemaPhase::Migrated).unwrap(),
-            backfill: BackfillView { table: "t".into(), rows_done, rows_total: 100, rows_per_second: 0 },
+            backfill: BackfillView { table: "t".into(), rows_done, rows_total: 100, rows_per_second: 0, held: None },
         }
     }
 

@@ -89,6 +89,31 @@ pub enum Event {
         /// How far.
         backfill: BackfillView,
     },
+    /// A backfill rests.
+    Held {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// Why.
+        why: String,
+    },
+    /// A backfill goes on after a rest.
+    Released {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+    },
+    /// A table grows with dead rows faster than the server takes them away.
+    Bloat {
+        /// The change.
+        change: ChangeName,
+        /// The table.
+        table: String,
+        /// Dead rows, in percent of all.
+        percent: u64,
+    },
     /// A move is finished.
     Reached {
         /// The change.
@@ -208,6 +233,8 @@ pub struct BackfillView {
     pub rows_total: u64,
     /// Rows per second; 0 when unknown.
     pub rows_per_second: u64,
+    /// Why it rests.
+    pub held: Option<String>,
 }
 
 impl BackfillView {
@@ -231,6 +258,12 @@ impl BackfillView {
 pub trait Report: Send + Sync {
     /// Something happened.
     fn tell(&self, event: &Event);
+}
+
+impl Report for Box<dyn Report> {
+    fn tell(&self, event: &Event) {
+        self.as_ref().tell(event);
+    }
 }
 
 /// Keeps what it is told: for tests.

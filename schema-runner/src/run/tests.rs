@@ -204,6 +204,7 @@ impl World {
         let kept = Kept::default();
         let wanted = Wanted { mine_for: self.wanted_for, asked: Mutex::new(0), digest: Some(plan.digest.clone()) };
         let ports = Ports {
+            throttle: &crate::backfill::throttle::Unthrottled,
             connect: &MemoryDatabase(self.memory.clone()),
             live: &self.live,
             wanted: &wanted,

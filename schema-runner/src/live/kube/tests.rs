@@ -108,6 +108,7 @@ impl Responder {
 fn database(namespaces: &[&str]) -> Database {
     let key = || SecretKey { name: "s".into(), key: "url".into() };
     Database {
+        backfill: schema_changes::BackfillSettings::default(),
         name: "customers".into(),
         engine: Engine::Postgres,
         runner: key(),

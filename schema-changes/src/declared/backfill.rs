@@ -1,0 +1,201 @@
+//! `spec.backfill` of a Database: how fast its rows may be filled, and when not.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{BackfillSettings, DailyWindow, Engine, ThrottleSettings, declared::Complaints, sql_text::statements};
+
+/// How rows are filled.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct BackfillSpec {
+    /// How many connections fill at once, 1 to 16. More than the server has spare cores only hurts.
+    #[serde(default)]
+    connections: Option<u32>,
+    /// How long one batch aims to take, from 5ms to 5s: a writer that meets it waits that long. 35ms if absent.
+    #[serde(default)]
+    batch: Option<String>,
+    /// When to rest. What cannot be seen holds the backfill, too.
+    #[serde(default)]
+    throttle: ThrottleSpec,
+}
+
+/// When a backfill rests.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ThrottleSpec {
+    /// Rest while a streaming standby is further behind than this: 10s. PostgreSQL only; elsewhere the primary does not
+    /// know it.
+    #[serde(default)]
+    replication_lag: Option<String>,
+    /// Rest while more sessions than this are active at once, the runner's own not counted. Not on SQLite.
+    #[serde(default)]
+    active_sessions: Option<u32>,
+    /// Rest while this query returns a number above 0. It runs once a second and must return one row with one number.
+    #[serde(default)]
+    query: Option<String>,
+    /// Work only at these times of the day.
+    #[serde(default)]
+    window: Option<WindowSpec>,
+}
+
+/// A daily window in UTC. It may go over midnight.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WindowSpec {
+    /// When it begins: 22:00.
+    from: String,
+    /// When it ends: 06:00.
+    to: String,
+}
+
+const SHORTEST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Checks it, and complains of what is wrong.
+pub(crate) fn checked(complaints: &mut Complaints<'_>, engine: Engine, spec: BackfillSpec) -> BackfillSettings {
+    let BackfillSpec { connections, batch, throttle } = spec;
+    let mut settings = BackfillSettings::default();
+    if let Some(connections) = connections {
+        if !(1..=16).contains(&connections) {
+            let message = format!("{connections} connections cannot fill");
+            complaints.add(&["spec", "backfill", "connections"], message, "write a number from 1 to 16");
+        }
+        settings.connections = Some(connections);
+    }
+    if let Some(batch) = batch {
+        settings.batch = duration(complaints, &["spec", "backfill", "batch"], &batch);
+        if settings.batch.is_some_and(|batch| !(SHORTEST..=LONGEST).contains(&batch)) {
+            let message = format!("a batch cannot aim at {batch}");
+            complaints.add(&["spec", "backfill", "batch"], message, "write a time from 5ms to 5s");
+        }
+    }
+    settings.throttle = checked_throttle(complaints, engine, throttle);
+    settings
+}
+
+fn checked_throttle(complaints: &mut Complaints<'_>, engine: Engine, spec: ThrottleSpec) -> ThrottleSettings {
+    let ThrottleSpec { replication_lag, active_sessions, query, window } = spec;
+    let here = |field| ["spec", "backfill", "throttle", field];
+    if replication_lag.is_some() && engine != Engine::Postgres {
+        complaints.add(
+            &here("replicationLag"),
+            format!("on {} the primary does not know how far its replicas are behind", engine.as_str()),
+            "use a query of a heartbeat table",
+        );
+    }
+    if active_sessions.is_some() && engine == Engine::Sqlite {
+        complaints.add(&here("activeSessions"), "sqlite has no sessions to count", "remove it");
+    }
+    if let Some(query) = &query
+        && statements(engine, query).map_or(0, |all| all.len()) != 1
+    {
+        complaints.add(&here("query"), "it is not one statement", "write one SELECT that returns one number");
+    }
+    ThrottleSettings {
+        replication_lag: replication_lag.and_then(|text| duration(complaints, &here("replicationLag"), &text)),
+        active_sessions,
+        query,
+        window: window.and_then(|window| daily(complaints, &window)),
+    }
+}
+
+fn daily(complaints: &mut Complaints<'_>, window: &WindowSpec) -> Option<DailyWindow> {
+    let mut read = |field, text: &str| {
+        let minute = minute(text);
+        if minute.is_none() {
+            let path = ["spec", "backfill", "throttle", "window", field];
+            complaints.add(&path, "it is no time of the day", "write hours and minutes of UTC: \"22:00\"");
+        }
+        minute
+    };
+    let (from, to) = (read("from", &window.from), read("to", &window.to));
+    if from.is_some() && from == to {
+        let path = ["spec", "backfill", "throttle", "window"];
+        complaints.add(&path, "it begins when it ends", "leave it out to work all day");
+    }
+    Some(DailyWindow { from: from?, to: to? })
+}
+
+/// `22:00` as minutes of the day.
+fn minute(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two = |digits: &str| digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !two(hours) || !two(minutes) {
+        return None;
+    }
+    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+fn duration(complaints: &mut Complaints<'_>, path: &[&str], text: &str) -> Option<Duration> {
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    let millis = match text.strip_prefix(digits.as_str()).unwrap_or_default() {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok().zip(millis);
+    if number.is_none() {
+        complaints.add(path, "it is no length of time", "write a number and a unit: 35ms, 10s, 2m");
+    }
+    number.map(|(number, millis)| Duration::from_millis(number.saturating_mul(millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declared::read_database;
+
+    fn with(engine: &str, backfill: &str) -> Result<BackfillSettings, String> {
+        let text = format!(
+            "apiVersion: phasegate.dev/v1alpha1\nkind: Database\nmetadata: {{name: customers}}\nspec:\n  engine: {engine}\n  \
+             runner: {{secretRef: {{name: owner, key: url}}}}\n  gate: {{secretRef: {{name: reader, key: url}}}}\n  \
+             backfill: {backfill}\n"
+        );
+        let told = |errors: Vec<crate::FileError>| errors.iter().map(|error| format!("{error}\n")).collect::<String>();
+        read_database("phasegate.yaml", &text).map(|database| database.backfill).map_err(told)
+    }
+
+    #[test]
+    fn everything_that_can_be_said_is_read() {
+        let all = "{connections: 2, batch: 50ms, throttle: {replicationLag: 10s, activeSessions: 40, \
+                   query: SELECT 0, \
+                   window: {from: '22:00', to: '06:30'}}}";
+        let settings = with("postgres", all).unwrap();
+        assert_eq!((settings.connections, settings.batch), (Some(2), Some(Duration::from_millis(50))));
+        let throttle = settings.throttle;
+        assert_eq!((throttle.replication_lag, throttle.active_sessions), (Some(Duration::from_secs(10)), Some(40)));
+        assert_eq!(throttle.query.as_deref(), Some("SELECT 0"));
+        assert_eq!(throttle.window, Some(DailyWindow { from: 1_320, to: 390 }));
+        assert_eq!(with("sqlite", "{}").unwrap(), BackfillSettings::default());
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_remedy() {
+        let rows = [
+            ("postgres", "{connections: 0}", "spec.backfill.connections: 0 connections cannot fill"),
+            ("postgres", "{connections: 17}", "from 1 to 16"),
+            ("postgres", "{batch: 4ms}", "a batch cannot aim at 4ms"),
+            ("postgres", "{batch: 6s}", "from 5ms to 5s"),
+            ("postgres", "{batch: soon}", "spec.backfill.batch: it is no length of time"),
+            ("postgres", "{batch: 35}", "put it in quotes"),
+            ("postgres", "{throttle: {replicationLag: 1d}}", "replicationLag: it is no length of time"),
+            ("mariadb", "{throttle: {replicationLag: 1s}}", "use a query of a heartbeat table"),
+            ("sqlite", "{throttle: {activeSessions: 3}}", "sqlite has no sessions"),
+            ("postgres", "{throttle: {query: 'SELECT 1; SELECT 2'}}", "it is not one statement"),
+            ("postgres", "{throttle: {query: ''}}", "it is not one statement"),
+            ("postgres", "{throttle: {window: {from: '24:00', to: '06:00'}}}", "window.from: it is no time of the day"),
+            ("postgres", "{throttle: {window: {from: '22:00', to: '6:00'}}}", "window.to: it is no time of the day"),
+            ("postgres", "{throttle: {window: {from: '06:00', to: '06:00'}}}", "it begins when it ends"),
+            ("postgres", "{throttel: {}}", "did you mean throttle?"),
+        ];
+        for (engine, backfill, want) in rows {
+            let told = with(engine, backfill).unwrap_err();
+            assert!(told.contains(want), "{backfill}: {told}");
+        }
+    }
+}

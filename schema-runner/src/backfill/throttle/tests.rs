@@ -1,0 +1,95 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use phase_ledger::{Cell, ReadError, memory::Memory};
+use schema_changes::DailyWindow;
+use schema_phases::Moment;
+
+use super::*;
+
+struct Opens(Memory, AtomicBool);
+
+#[async_trait]
+impl Connect for Opens {
+    async fn open(&self) -> Result<Box<dyn Session>, ReadError> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(ReadError::Unreachable { cause: "the server is away".into() });
+        }
+        Ok(Box::new(self.0.session()))
+    }
+}
+
+fn opens(memory: &Memory) -> Opens {
+    Opens(memory.clone(), AtomicBool::new(false))
+}
+
+fn clock() -> Clock {
+    Clock::starting_at(Moment::from_unix_millis(12 * 3_600_000))
+}
+
+async fn held(settings: &ThrottleSettings, answer: Vec<Vec<Cell>>) -> Option<String> {
+    let memory = Memory::new();
+    memory.on_query(move |_| Ok(answer.clone()));
+    DeclaredThrottle::new(settings, Engine::Postgres, &opens(&memory), clock()).hold().await
+}
+
+#[tokio::test]
+async fn a_number_above_its_limit_holds_and_so_does_none() {
+    let lag = ThrottleSettings { replication_lag: Some(Duration::from_secs(10)), ..ThrottleSettings::default() };
+    let sessions = ThrottleSettings { active_sessions: Some(20), ..ThrottleSettings::default() };
+    let query = ThrottleSettings { query: Some("SELECT busy FROM load".into()), ..ThrottleSettings::default() };
+    let one = |cell| vec![vec![cell]];
+    let rows = [
+        (&lag, one(Cell::Real(10.0)), None),
+        (&lag, one(Cell::Real(10.5)), Some("the replication lag is 10.5 s, above 10 s")),
+        (&lag, one(Cell::Null), Some("no standby streams, or the runner's role may not see them")),
+        (&sessions, one(Cell::Int(20)), None),
+        (&sessions, one(Cell::Int(21)), Some("the number of active sessions is 21, above 20")),
+        (&sessions, one(Cell::Null), Some("may not see them")),
+        (&query, one(Cell::Int(0)), None),
+        (&query, one(Cell::Text("0".into())), None),
+        (&query, one(Cell::Int(1)), Some("the throttle query is 1, above 0")),
+        (&query, one(Cell::Text("much".into())), Some("it must return one row with one number")),
+        (&query, one(Cell::Real(f64::NAN)), Some("one number")),
+        (&query, Vec::new(), Some("one number")),
+        (&query, vec![vec![Cell::Int(0)], vec![Cell::Int(0)]], Some("one number")),
+        (&query, vec![vec![Cell::Int(0), Cell::Int(0)]], Some("one number")),
+    ];
+    for (settings, answer, want) in rows {
+        let found = held(settings, answer.clone()).await;
+        match (&found, want) {
+            (None, None) => {}
+            (Some(found), Some(want)) if found.contains(want) => {}
+            _ => panic!("{answer:?}: {found:?}, expected {want:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_fails_hangs_or_is_away_holds_until_it_answers() {
+    let settings = ThrottleSettings { active_sessions: Some(5), ..ThrottleSettings::default() };
+    let memory = Memory::new();
+    let connect = opens(&memory);
+    let throttle = DeclaredThrottle::new(&settings, Engine::Postgres, &connect, clock());
+    memory.on_query(|_| Ok(vec![vec![Cell::Int(1)]]));
+    assert_eq!(throttle.hold().await, None);
+    memory.break_connections();
+    assert!(throttle.hold().await.unwrap().contains("cannot be seen"), "the old connection is gone");
+    assert_eq!(throttle.hold().await, None, "and a new one is made");
+    memory.break_connections();
+    connect.1.store(true, Ordering::Relaxed);
+    throttle.hold().await.unwrap();
+    let why = throttle.hold().await.unwrap();
+    assert!(why.contains("the server is away"), "{why}");
+    connect.1.store(false, Ordering::Relaxed);
+    assert_eq!(throttle.hold().await, None);
+}
+
+#[tokio::test]
+async fn outside_of_its_window_nothing_is_even_asked() {
+    let window = Some(DailyWindow { from: 22 * 60, to: 6 * 60 });
+    let settings = ThrottleSettings { window, query: Some("SELECT 0".into()), ..ThrottleSettings::default() };
+    let memory = Memory::new();
+    memory.on_query(|_| panic!("asked"));
+    let why = DeclaredThrottle::new(&settings, Engine::Postgres, &opens(&memory), clock()).hold().await;
+    assert_eq!(why.as_deref(), Some("it works from 22:00 to 06:00 UTC only"));
+}
