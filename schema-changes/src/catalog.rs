@@ -18,7 +18,8 @@ pub struct TableFacts {
     pub triggers: Vec<String>,
     /// Rows, as estimated by the engine without a scan.
     pub rows_estimate: u64,
-    /// The engine's full definition where it keeps one (SQLite: the CREATE TABLE text).
+    /// The engine's full definition where it keeps one: the CREATE TABLE text of SQLite, the answer to SHOW CREATE TABLE
+    /// of MariaDB and MySQL, from which AUTO_INCREMENT, ON UPDATE, CHECK and cascading keys are read.
     pub definition: Option<String>,
     /// Its indexes, those of UNIQUE constraints too; not the one of the primary key.
     pub indexes: Vec<IndexFacts>,
@@ -62,11 +63,11 @@ impl TableFacts {
 pub struct ColumnFacts {
     /// Its name.
     pub name: String,
-    /// Its type, as the engine would print it in DDL.
+    /// Its type, as the engine would print it in DDL; on MariaDB and MySQL text has CHARACTER SET and COLLATE behind it.
     pub sql_type: String,
     /// Whether it accepts NULL.
     pub nullable: bool,
-    /// Its default expression.
+    /// Its default, as it can stand behind DEFAULT; none when that is NULL.
     pub default: Option<String>,
     /// Whether the engine computes it.
     pub generated: bool,

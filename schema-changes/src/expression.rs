@@ -2,6 +2,7 @@
 
 use crate::{
     Engine,
+    dialect::mysql,
     sql_text::{Kind, tokens},
 };
 
@@ -35,9 +36,13 @@ impl Expression {
         if text.len() > MAX_LEN {
             return Err(format!("it has {} bytes; at most {MAX_LEN} are read", text.len()));
         }
+        if matches!(engine, Engine::Mysql | Engine::Mariadb) && is_beyond_catalog(text) {
+            return Err("it contains a character that the engine's catalog cannot show, such as an emoji".into());
+        }
         let tokens = tokens(engine, text.trim()).map_err(|bad| bad.what)?;
         let mut pieces = Vec::new();
         let mut depth = 0_usize;
+        let commits_ddl = matches!(engine, Engine::Mysql | Engine::Mariadb);
         for (at, token) in tokens.iter().enumerate() {
             match token.kind {
                 Kind::Gap if !token.text.trim().is_empty() => return Err("it contains a comment".into()),
@@ -54,6 +59,14 @@ impl Expression {
                 Kind::Word if ["SELECT", "NEW", "OLD"].iter().any(|word| token.is_word(word)) => {
                     return Err(format!("it contains `{}`, which a conversion cannot use", token.text));
                 }
+                Kind::Symbol if commits_ddl && token.text == "@" => return Err("it contains a variable".into()),
+                Kind::Symbol
+                    if commits_ddl
+                        && token.text == "|"
+                        && tokens.get(at.saturating_add(1)).is_some_and(|next| next.is_symbol("|")) =>
+                {
+                    return Err("`||` means OR on this engine; use concat()".into());
+                }
                 Kind::Gap | Kind::Word | Kind::QuotedName | Kind::Text | Kind::Number | Kind::Symbol => {}
             }
             let before = tokens.get(..at).unwrap_or_default().iter().rev().find(|token| token.kind != Kind::Gap);
@@ -61,6 +74,15 @@ impl Expression {
             // `a.b`, `x::name` and `name(` name something other than a column of the row.
             let qualified = before.is_some_and(|token| token.is_symbol(".") || token.is_symbol(":"))
                 || after.is_some_and(|token| token.is_symbol("(") || token.is_symbol("."));
+            if commits_ddl && token.kind == Kind::Text {
+                if before.is_some_and(|before| before.kind == Kind::Word && before.text.starts_with('_')) {
+                    return Err("it names a character set before a string; use CONVERT(... USING ...)".into());
+                }
+                let plain = !token.text.contains('\\') && !token.text.chars().any(char::is_control);
+                let text = if plain { None } else { mysql::unescaped(token.text) };
+                pieces.push(Piece::Verbatim(text.map_or_else(|| token.text.to_owned(), |text| mysql::literal(&text))));
+                continue;
+            }
             let written = token.text.to_owned();
             pieces.push(match token.name(engine) {
                 Some(folded) if !qualified => Piece::Name { folded, written },
@@ -108,6 +130,12 @@ impl Expression {
     }
 }
 
+/// Whether the catalog of MariaDB and MySQL, which knows three bytes a character, would show the text otherwise: then
+/// nobody could tell whether a trigger was altered.
+pub(crate) fn is_beyond_catalog(text: &str) -> bool {
+    text.chars().any(|c| c.len_utf8() > 3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +180,26 @@ mod tests {
             let told = over(Engine::Postgres, text).unwrap_err();
             assert!(told.contains(want), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn what_mysql_means_otherwise_is_refused() {
+        for (text, want) in [
+            ("a || b", "concat"),
+            ("@a", "variable"),
+            ("a # b", "comment"),
+            ("'😀'", "emoji"),
+            ("_latin1 'a'", "CONVERT"),
+            ("a /*! + b */", "plainly"),
+        ] {
+            let told = over(Engine::Mariadb, text).unwrap_err();
+            assert!(told.contains(want), "{text}: {told}");
+        }
+        assert_eq!(
+            over(Engine::Mysql, r#"concat("full_name", 'it\'s', `full_name`)"#).unwrap(),
+            r#"concat("full_name", 'it''s', NEW.x)"#
+        );
+        assert!(over(Engine::Mysql, "a | b").is_ok());
     }
 
     #[test]

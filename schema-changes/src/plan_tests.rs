@@ -287,6 +287,17 @@ fn each_mistake_in_an_added_column_is_named() {
 }
 
 #[test]
+fn a_soak_where_nothing_can_be_hidden_without_a_gap_is_refused() {
+    for engine in ["mysql", "mariadb"] {
+        let database = DATABASE.replace("postgres", engine);
+        let soaking = SPLIT.replace("target: migrated", "target: migrated\n  soak: 7d");
+        let told = read(&[("phasegate.yaml", &database), ("changes/1.yaml", &soaking)]).unwrap_err();
+        assert!(told.contains("cannot hide a column and lose no write"), "{told}");
+        assert!(read(&[("phasegate.yaml", &database), ("changes/1.yaml", SPLIT)]).is_ok());
+    }
+}
+
+#[test]
 fn mistakes_of_all_files_are_told_at_once() {
     let told = read(&[
         ("phasegate.yaml", &DATABASE.replace("postgres", "postgre")),

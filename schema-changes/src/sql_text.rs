@@ -82,6 +82,11 @@ pub(crate) fn tokens(engine: Engine, text: &str) -> Result<Vec<Token<'_>>, BadSq
     while let Some(first) = rest.chars().next() {
         let after_word = found.last().is_some_and(|last| last.kind == Kind::Word);
         let unended = |what: &str| BadSqlText { line, what: format!("the {what} that begins here never ends") };
+        if is_mysql(engine) && (rest.starts_with("/*!") || rest.starts_with("/*M!")) {
+            // Skipped as a comment, it would be left out in silence.
+            let what = "a comment that some servers read as SQL; write it plainly".to_owned();
+            return Err(BadSqlText { line, what });
+        }
         let (kind, length) = piece(engine, rest, first, after_word).map_err(unended)?;
         let (token, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
         found.push(Token { kind, text: token, line, start });
@@ -97,18 +102,23 @@ fn piece(engine: Engine, rest: &str, first: char, after_word: bool) -> Result<(K
     if first.is_whitespace() {
         return Ok((Kind::Gap, span(rest, char::is_whitespace)));
     }
-    if rest.starts_with("--") {
+    // MySQL wants white space behind the dashes: `1--1` is two minus signs.
+    let dashes = rest.strip_prefix("--").is_some_and(|rest| {
+        !is_mysql(engine) || rest.chars().next().is_none_or(|c| c.is_whitespace() || c.is_control())
+    });
+    if dashes || (first == '#' && is_mysql(engine)) {
         return Ok((Kind::Gap, span(rest, |c| c != '\n')));
     }
     if rest.starts_with("/*") {
         return comment_end(engine, rest).map(|end| (Kind::Gap, end)).ok_or("comment");
     }
     match first {
-        '\'' => quoted_end(rest, 0, '\'', false).map(|end| (Kind::Text, end)).ok_or("string"),
+        '\'' => quoted_end(rest, 0, '\'', is_mysql(engine)).map(|end| (Kind::Text, end)).ok_or("string"),
         // E'...' knows backslashes; the prefix must not be the end of a longer word.
         'e' | 'E' if engine == Engine::Postgres && !after_word && rest.get(1..2) == Some("'") => {
             quoted_end(rest, 1, '\'', true).map(|end| (Kind::Text, end)).ok_or("string")
         }
+        '"' if is_mysql(engine) => quoted_end(rest, 0, '"', true).map(|end| (Kind::Text, end)).ok_or("string"),
         '"' => quoted_end(rest, 0, '"', false).map(|end| (Kind::QuotedName, end)).ok_or("quoted name"),
         '`' if engine != Engine::Postgres => {
             quoted_end(rest, 0, '`', false).map(|end| (Kind::QuotedName, end)).ok_or("quoted name")
@@ -138,6 +148,10 @@ fn piece(engine: Engine, rest: &str, first: char, after_word: bool) -> Result<(K
         }
         c => Ok((Kind::Symbol, c.len_utf8())),
     }
+}
+
+fn is_mysql(engine: Engine) -> bool {
+    matches!(engine, Engine::Mysql | Engine::Mariadb)
 }
 
 fn placeholder(engine: Engine, rest: &str) -> bool {
@@ -233,8 +247,12 @@ impl Statement<'_> {
             .position(|window| window.iter().zip(words).all(|(token, word)| token.is_word(word)))
     }
 
-    /// Whether the engine refuses it inside a transaction.
+    /// Whether the engine refuses it inside a transaction, or would commit around it.
     pub(crate) fn is_alone(&self, engine: Engine) -> bool {
+        if is_mysql(engine) {
+            let data = ["INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "WITH", "SET", "DO", "VALUES"];
+            return !data.iter().any(|word| self.begins(&[word]));
+        }
         let concurrently = self.has(&["CONCURRENTLY"])
             && (self.begins(&["CREATE"])
                 || self.begins(&["DROP"])
@@ -274,12 +292,16 @@ pub(crate) fn statements(engine: Engine, text: &str) -> Result<Vec<Statement<'_>
             }
             continue;
         }
-        if token.is_word("BEGIN") || token.is_word("CASE") {
+        let ends = current.last().is_some_and(|last| last.is_word("END"));
+        if token.is_word("BEGIN") || (token.is_word("CASE") && !ends) {
             if depth > 0 || has_body(engine, &current) {
                 depth = depth.saturating_add(1);
             }
         } else if token.is_word("END") {
             depth = depth.saturating_sub(1);
+        } else if ends && is_mysql(engine) && ["IF", "WHILE", "LOOP", "REPEAT"].iter().any(|word| token.is_word(word)) {
+            // END IF closes nothing that was counted.
+            depth = depth.saturating_add(1);
         }
         current.push(token);
     }
@@ -357,6 +379,34 @@ mod tests {
         for (engine, text, want) in rows {
             assert_eq!(split(engine, text), want, "{text}");
         }
+    }
+
+    #[test]
+    fn mysql_reads_backslashes_double_quotes_and_hashes() {
+        let rows: [(&str, &[&str]); 6] = [
+            (r"select 'it\'s;' ; x", &[r"1: select 'it\'s;'", "1: x"]),
+            ("select \"a;\" ; x", &["1: select \"a;\"", "1: x"]),
+            ("select `a;` ; x # ; y", &["1: select `a;`", "1: x"]),
+            ("select 1--1; x -- ; y", &["1: select 1--1", "1: x"]),
+            (
+                "create trigger t before insert on c for each row begin if 1 then set new.a = 1; end if; end; x",
+                &[
+                    "1: create trigger t before insert on c for each row begin if 1 then set new.a = 1; end if; end",
+                    "1: x",
+                ],
+            ),
+            (
+                "create procedure p() begin while 1 do select case a when 1 then 2 end; end while; end; x",
+                &["1: create procedure p() begin while 1 do select case a when 1 then 2 end; end while; end", "1: x"],
+            ),
+        ];
+        for (text, want) in rows {
+            assert_eq!(split(Engine::Mariadb, text), want, "{text}");
+        }
+        let bad = statements(Engine::Mysql, "select 1;\n/*!50000 drop table t */").unwrap_err();
+        assert!(bad.line == 2 && bad.what.contains("plainly"), "{bad}");
+        let alone = |text| statements(Engine::Mysql, text).unwrap().remove(0).is_alone(Engine::Mysql);
+        assert!(alone("create index i on t (a)") && alone("analyze table t") && !alone("update t set a = 1"));
     }
 
     #[test]

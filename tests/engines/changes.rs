@@ -13,5 +13,7 @@ mod bench;
 mod cases;
 #[path = "changes/differential.rs"]
 mod differential;
+#[path = "changes/mariadb.rs"]
+mod mariadb;
 #[path = "changes/oracle.rs"]
 mod oracle;

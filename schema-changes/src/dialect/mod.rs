@@ -1,5 +1,8 @@
 //! What differs between engines: quoting, placeholders, the shape of statements.
 
+pub(crate) mod mysql;
+pub(crate) mod mysql_table;
+pub(crate) mod mysql_type;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod sqlite_table;
@@ -11,6 +14,8 @@ use crate::{Engine, SyncObject};
 pub(crate) enum Dialect {
     Postgres,
     Sqlite,
+    Mysql,
+    Mariadb,
 }
 
 /// Objects that are made together and taken away together.
@@ -26,6 +31,31 @@ impl Dialect {
         match self {
             Self::Postgres => Engine::Postgres,
             Self::Sqlite => Engine::Sqlite,
+            Self::Mysql => Engine::Mysql,
+            Self::Mariadb => Engine::Mariadb,
+        }
+    }
+
+    /// The dialect of an engine.
+    pub(crate) const fn of(engine: Engine) -> Self {
+        match engine {
+            Engine::Postgres => Self::Postgres,
+            Engine::Sqlite => Self::Sqlite,
+            Engine::Mysql => Self::Mysql,
+            Engine::Mariadb => Self::Mariadb,
+        }
+    }
+
+    /// Whether DDL commits by itself, so that each statement is a step of its own.
+    pub(crate) const fn commits_ddl(self) -> bool {
+        matches!(self, Self::Mysql | Self::Mariadb)
+    }
+
+    /// A string literal.
+    pub(crate) fn literal(self, text: &str) -> String {
+        match self {
+            Self::Postgres | Self::Sqlite => literal(text),
+            Self::Mysql | Self::Mariadb => mysql::literal(text),
         }
     }
 
@@ -55,15 +85,25 @@ impl Dialect {
                     pairs.map(|(a, b)| format!("{a} COLLATE BINARY IS NOT {}", operand(b))).collect();
                 if each.len() == 1 { each.concat() } else { format!("({})", each.join(" OR ")) }
             }
+            Self::Mysql | Self::Mariadb => mysql::differ(&[], left, right),
         }
     }
 
-    /// The value as one of that type. PostgreSQL only: an explicit cast cuts what a plain assignment would reject, and
-    /// a conversion must not raise. SQLite's columns hold what they are given.
+    /// The same of values of these types, where the engine needs to know them.
+    pub(crate) fn differ_as(self, types: &[&str], left: &[String], right: &[String]) -> String {
+        match self {
+            Self::Postgres | Self::Sqlite => self.differ(left, right),
+            Self::Mysql | Self::Mariadb => mysql::differ(types, left, right),
+        }
+    }
+
+    /// The value as one of that type: an explicit cast cuts what a plain assignment would reject, and a conversion must
+    /// not raise. SQLite's columns hold what they are given.
     pub(crate) fn cast(self, value: &str, sql_type: &str) -> String {
         match self {
             Self::Postgres if !sql_type.eq_ignore_ascii_case("text") => format!("CAST({value} AS {sql_type})"),
             Self::Postgres | Self::Sqlite => value.to_owned(),
+            Self::Mysql | Self::Mariadb => mysql_type::cast(value, sql_type),
         }
     }
 
@@ -75,6 +115,7 @@ impl Dialect {
             Self::Postgres => ["text", "varchar", "character varying", "citext"].contains(&base),
             // SQLite's own rule for what has text affinity.
             Self::Sqlite => ["char", "clob", "text"].iter().any(|part| lower.contains(part)),
+            Self::Mysql | Self::Mariadb => mysql_type::MysqlType::of(sql_type).is_text(),
         }
     }
 }
@@ -86,7 +127,7 @@ pub(crate) fn literal(text: &str) -> String {
 
 /// The value as one operand: in parentheses, unless it is a plain name.
 pub(crate) fn operand(value: &str) -> String {
-    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "_.\"".contains(c));
+    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "_.\"`".contains(c));
     if plain { value.to_owned() } else { format!("({value})") }
 }
 
@@ -172,6 +213,8 @@ mod tests {
             (Dialect::Postgres, "integer", false),
             (Dialect::Sqlite, "VARCHAR(20)", true),
             (Dialect::Sqlite, "INTEGER", false),
+            (Dialect::Mariadb, "varchar(20) CHARACTER SET latin1 COLLATE latin1_bin", true),
+            (Dialect::Mysql, "varbinary(20)", false),
         ] {
             assert_eq!(dialect.is_text(sql_type), want, "{sql_type}");
         }

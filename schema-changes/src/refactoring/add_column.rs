@@ -48,14 +48,14 @@ fn yes() -> bool {
 /// A column to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AddColumn {
-    table: String,
-    column: String,
-    sql_type: String,
-    nullable: bool,
-    default: Option<Expression>,
+    pub(super) table: String,
+    pub(super) column: String,
+    pub(super) sql_type: String,
+    pub(super) nullable: bool,
+    pub(super) default: Option<Expression>,
     /// Whether all rows can have the default at once, without being written.
-    constant: bool,
-    backfill: Option<Expression>,
+    pub(super) constant: bool,
+    pub(super) backfill: Option<Expression>,
     pub(crate) written: AddColumnForm,
 }
 
@@ -63,6 +63,12 @@ impl AddColumnForm {
     /// The conversions that somebody wrote, and the fields they stand in.
     pub(crate) fn conversions(&self) -> Vec<(&'static str, &str)> {
         self.backfill.as_deref().map(|text| ("backfill", text)).into_iter().collect()
+    }
+
+    /// Whether the type takes a constant default: MySQL takes an expression only for some, and then fills every row.
+    fn takes_constant(engine: Engine, sql_type: &str) -> bool {
+        let lower = sql_type.trim().to_ascii_lowercase();
+        engine != Engine::Mysql || !["text", "blob", "json"].iter().any(|word| lower.contains(word))
     }
 
     pub(crate) fn check(self, complaints: &mut Complaints<'_>, engine: Engine) -> Option<AddColumn> {
@@ -81,6 +87,13 @@ impl AddColumnForm {
                 &here("default"),
                 "sqlite adds no column with a default that is not constant",
                 "write a literal, or use backfill",
+            );
+        }
+        if constant && !Self::takes_constant(engine, &self.sql_type) {
+            complaints.add(
+                &here("default"),
+                "mysql gives a column of text no constant default",
+                "use varchar, or `backfill` with the same value",
             );
         }
         if !self.nullable && self.default.is_none() && self.backfill.is_none() {
@@ -130,7 +143,7 @@ impl AddColumn {
     }
 
     /// The value of an unfilled row; columns of the row are written behind `row`.
-    fn fill(&self, site: &Site<'_>, facts: &TableFacts, row: &str) -> String {
+    pub(super) fn fill(&self, site: &Site<'_>, facts: &TableFacts, row: &str) -> String {
         let dialect = site.dialect;
         let known = |name: &str| {
             let is = |column: &&str| same_column(dialect.engine(), name, column);
@@ -145,13 +158,16 @@ impl AddColumn {
         }
     }
 
-    fn default_text(&self) -> Option<String> {
+    pub(super) fn default_text(&self) -> Option<String> {
         self.default.as_ref().map(|default| default.over(|_| None))
     }
 
     pub(crate) fn steps(&self, site: &Site<'_>, leg: Leg) -> Result<Vec<Step>, Refused> {
         let facts =
             if self.fills() && leg.is_forward() { site.keyed_table(&self.table)? } else { site.table(&self.table)? };
+        if site.dialect.commits_ddl() {
+            return self.steps_alone(site, facts, leg);
+        }
         let one = |what: String, statements: Vec<String>| Step::Transaction {
             what,
             tables: vec![self.table.clone()],
@@ -203,6 +219,8 @@ impl AddColumn {
                     site.comment()
                 )]
             }
+            // Steps of their own.
+            Dialect::Mysql | Dialect::Mariadb => Vec::new(),
         }
     }
 
@@ -245,10 +263,13 @@ impl AddColumn {
                 }
                 sqlite::triggers(site, &self.table, all)
             }
+            (Dialect::Mysql | Dialect::Mariadb, _) => {
+                Made { objects: self.objects_alone(site, facts), ..Made::default() }
+            }
         }
     }
 
-    fn backfill_of(&self, site: &Site<'_>, facts: &TableFacts) -> Backfill {
+    pub(super) fn backfill_of(&self, site: &Site<'_>, facts: &TableFacts) -> Backfill {
         let column = site.dialect.quote(&self.column);
         let value = self.fill(site, facts, "");
         // A default may give another value at each look, a backfill that gives NULL would be tried for ever.
@@ -265,7 +286,7 @@ impl AddColumn {
         }
     }
 
-    fn verification(&self, site: &Site<'_>, facts: &TableFacts) -> Verification {
+    pub(super) fn verification(&self, site: &Site<'_>, facts: &TableFacts) -> Verification {
         let (table, column) = (site.dialect.quote(&self.table), site.dialect.quote(&self.column));
         if !self.nullable {
             let count = format!("SELECT count(*) FROM {table} WHERE {column} IS NULL");
@@ -344,7 +365,10 @@ impl AddColumn {
         let mut lost = format!("{column} IS NOT NULL");
         // What comes out the same again is no loss; a default such as now() does not.
         if self.default.is_none() || self.constant {
-            lost.push_str(&format!(" AND {}", site.dialect.differ(&[column], &[self.fill(site, facts, "")])));
+            lost.push_str(&format!(
+                " AND {}",
+                site.dialect.differ_as(&[&self.sql_type], &[column], &[self.fill(site, facts, "")])
+            ));
         }
         Ok(vec![Loss {
             what: format!("rows of {} with a {} of their own", self.table, self.column),

@@ -4,9 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Engine, Loss, Step,
+    Alone, Engine, Loss, Step,
     declared::{Complaints, Ordered, check_column, check_expression, check_table, check_type, same_column, suggest},
-    dialect::{Dialect, literal},
+    dialect::{
+        Dialect, literal, mysql,
+        mysql_type::{Class, MysqlType},
+    },
     expression::Expression,
     refactoring::{Leg, Site},
 };
@@ -126,6 +129,9 @@ impl CreateTableForm {
                 );
             }
         }
+        if Dialect::of(engine).commits_ddl() {
+            check_keys_alone(complaints, &columns, &primary_key);
+        }
         Some(CreateTable { table: self.table.clone(), columns, primary_key, written: self })
     }
 
@@ -188,16 +194,14 @@ impl CreateTable {
 
     pub(crate) fn steps(&self, site: &Site<'_>, leg: Leg) -> Vec<Step> {
         let table = site.dialect.quote(&self.table);
+        if site.dialect.commits_ddl() {
+            return self.steps_alone(site, leg, &table);
+        }
         match leg {
             Leg::Expand => {
-                let references = self.columns.iter().filter_map(|column| column.form.references.as_ref());
-                let mut locked: Vec<String> = references.map(|reference| reference.table.clone()).collect();
-                locked.retain(|other| *other != self.table);
-                locked.sort_unstable();
-                locked.dedup();
                 vec![Step::Transaction {
                     what: format!("create {}", self.table),
-                    tables: locked,
+                    tables: self.locked(),
                     statements: self.create(site, &table),
                 }]
             }
@@ -210,11 +214,47 @@ impl CreateTable {
         }
     }
 
+    /// The tables it points to, which must not change meanwhile.
+    fn locked(&self) -> Vec<String> {
+        let references = self.columns.iter().filter_map(|column| column.form.references.as_ref());
+        let mut locked: Vec<String> = references.map(|reference| reference.table.clone()).collect();
+        locked.retain(|other| *other != self.table);
+        locked.sort_unstable();
+        locked.dedup();
+        locked
+    }
+
+    fn steps_alone(&self, site: &Site<'_>, leg: Leg, table: &str) -> Vec<Step> {
+        let there = format!("FROM information_schema.tables WHERE {}", mysql::place("table", &self.table));
+        let comment = mysql::literal(&site.comment());
+        let one = |what: String, tables: Vec<String>, statement: String, present: String| {
+            vec![Step::Alone(Alone { what, tables, statement, otherwise: Vec::new(), present: Some(present) })]
+        };
+        match leg {
+            Leg::Expand => one(
+                format!("create {}", self.table),
+                self.locked(),
+                self.create(site, table).concat(),
+                format!("SELECT count(*) {there} AND table_comment = {comment}"),
+            ),
+            Leg::UndoExpand => one(
+                format!("drop {}", self.table),
+                vec![self.table.clone()],
+                format!("DROP TABLE {table}"),
+                format!("SELECT count(*) = 0 {there}"),
+            ),
+            Leg::Sync | Leg::Migrate | Leg::Contract | Leg::UndoSync | Leg::UndoMigrate => Vec::new(),
+        }
+    }
+
     fn create(&self, site: &Site<'_>, table: &str) -> Vec<String> {
         let dialect = site.dialect;
         let mut lines: Vec<String> = self.columns.iter().map(|column| self.column(dialect, column)).collect();
         let key = dialect.quote_all("", self.primary_key.iter().map(String::as_str));
         lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        if dialect.commits_ddl() {
+            lines.extend(self.columns.iter().filter_map(|column| foreign_key(dialect, column)));
+        }
         let lines = lines.join(",\n  ");
         match dialect {
             Dialect::Postgres => vec![
@@ -222,6 +262,9 @@ impl CreateTable {
                 format!("COMMENT ON TABLE {table} IS {}", literal(&site.comment())),
             ],
             Dialect::Sqlite => vec![format!("CREATE TABLE {table} ( /* {} */\n  {lines}\n)", site.comment())],
+            Dialect::Mysql | Dialect::Mariadb => {
+                vec![format!("CREATE TABLE {table} (\n  {lines}\n) COMMENT = {}", mysql::literal(&site.comment()))]
+            }
         }
     }
 
@@ -236,20 +279,26 @@ impl CreateTable {
         if !form.nullable || (self.primary_key.contains(&column.name) && !numbered) {
             text.push_str(" NOT NULL");
         }
+        if dialect.commits_ddl() && form.nullable && !self.primary_key.contains(&column.name) {
+            text.push_str(" NULL");
+        }
         if let Some(default) = &column.default {
-            text.push_str(&format!(" DEFAULT ({})", default.over(|_| None)));
+            // MySQL takes no plain default for text.
+            let expression = dialect == Dialect::Mysql
+                && matches!(MysqlType::of(&form.sql_type).class, Class::Text(_) | Class::Json);
+            let plain = dialect.commits_ddl() && default.is_constant(dialect.engine()) && !expression;
+            let value = default.over(|_| None);
+            text.push_str(&if plain { format!(" DEFAULT {value}") } else { format!(" DEFAULT ({value})") });
+        }
+        if form.identity && dialect.commits_ddl() {
+            text.push_str(" AUTO_INCREMENT");
         }
         if form.unique {
             text.push_str(" UNIQUE");
         }
-        if let Some(ReferenceForm { table, column, on_delete }) = &form.references {
-            text.push_str(&format!(" REFERENCES {} ({})", dialect.quote(table), dialect.quote(column)));
-            text.push_str(match on_delete {
-                Some(OnDelete::Restrict) => " ON DELETE RESTRICT",
-                Some(OnDelete::Cascade) => " ON DELETE CASCADE",
-                Some(OnDelete::SetNull) => " ON DELETE SET NULL",
-                None => "",
-            });
+        // MySQL reads REFERENCES behind a column and forgets it.
+        if !dialect.commits_ddl() {
+            text.extend(form.references.as_ref().map(|reference| reference.clause(dialect)));
         }
         text
     }
@@ -262,5 +311,40 @@ impl CreateTable {
             what: format!("rows of {}", self.table),
             count: format!("SELECT count(*) FROM {}", site.dialect.quote(&self.table)),
         }]
+    }
+}
+
+impl ReferenceForm {
+    fn clause(&self, dialect: Dialect) -> String {
+        let Self { table, column, on_delete } = self;
+        let on_delete = match on_delete {
+            Some(OnDelete::Restrict) => " ON DELETE RESTRICT",
+            Some(OnDelete::Cascade) => " ON DELETE CASCADE",
+            Some(OnDelete::SetNull) => " ON DELETE SET NULL",
+            None => "",
+        };
+        format!(" REFERENCES {} ({}){on_delete}", dialect.quote(table), dialect.quote(column))
+    }
+}
+
+fn foreign_key(dialect: Dialect, column: &Column) -> Option<String> {
+    let reference = column.form.references.as_ref()?;
+    Some(format!("FOREIGN KEY ({}){}", dialect.quote(&column.name), reference.clause(dialect)))
+}
+
+/// What MariaDB and MySQL want of columns in a key, and of those they number.
+fn check_keys_alone(complaints: &mut Complaints<'_>, columns: &[Column], primary_key: &[String]) {
+    for Column { name, form, .. } in columns {
+        let at = |field| ["spec", "createTable", "columns", name.as_str(), field];
+        let class = MysqlType::of(&form.sql_type).class;
+        let keyed = form.unique || primary_key.contains(name);
+        if keyed && matches!(class, Class::Text(_) | Class::Json) {
+            let message = format!("the engine cannot index a `{}` as a whole", form.sql_type.trim());
+            complaints.add(&at("type"), message, "use varchar with a length, for example varchar(80)");
+        }
+        if form.identity && !(form.unique || primary_key.first() == Some(name)) {
+            let message = "the engine numbers rows only in a column that is unique, or first in the primary key";
+            complaints.add(&at("identity"), message, "write `primaryKey: true`, or leave identity out");
+        }
     }
 }

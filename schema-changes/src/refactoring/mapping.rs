@@ -2,7 +2,7 @@
 
 use crate::{
     Refused, TableFacts,
-    dialect::{Dialect, literal, sqlite_table},
+    dialect::{Dialect, mysql_table, mysql_type::MysqlType, sqlite_table},
     expression::Expression,
     refactoring::{Leg, Site, suggest_or},
 };
@@ -88,10 +88,35 @@ impl<'a> Mapping<'a> {
         self.old.required && !self.back_is_same() && self.dialect.is_text(&self.old.sql_type)
     }
 
+    /// Whether somebody wrote one of the conversions.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self.back, Back::Written(_))
+            || self.new.iter().any(|column| matches!(column.forward, Forward::Written(_)))
+    }
+
+    /// Whether two values of the old column differ.
+    pub(crate) fn old_differ(&self, one: &str, other: &str) -> String {
+        self.dialect.differ_as(&[&self.old.sql_type], &[one.to_owned()], &[other.to_owned()])
+    }
+
+    /// Whether any of the new columns differs between two rows.
+    pub(crate) fn new_differ(&self, one: &[String], other: &[String]) -> String {
+        let types: Vec<&str> = self.new.iter().map(|column| column.sql_type.as_str()).collect();
+        self.dialect.differ_as(&types, one, other)
+    }
+
+    /// Whether a part of an old value is sure to fit into a new column.
+    fn part_fits(&self, column: &NewColumn<'_>) -> bool {
+        self.dialect.commits_ddl() && MysqlType::of(&self.old.sql_type).fits(&MysqlType::of(&column.sql_type))
+    }
+
     /// The new values that follow from an old one.
     pub(crate) fn forward(&self, old: &str) -> Vec<String> {
         let value = |column: &NewColumn<'_>| match column.forward {
             Forward::Same => old.to_owned(),
+            Forward::Part { separator, index, last } if self.part_fits(column) => {
+                self.part(old, separator, index, last)
+            }
             Forward::Part { separator, index, last } => {
                 self.dialect.cast(&self.part(old, separator, index, last), &column.sql_type)
             }
@@ -128,16 +153,19 @@ impl<'a> Mapping<'a> {
     }
 
     fn part(&self, old: &str, separator: &str, index: usize, last: bool) -> String {
+        if self.dialect.commits_ddl() {
+            return self.part_by_index(old, separator, index, last);
+        }
         // Searching text under a nondeterministic collation is an error in PostgreSQL before 18.
         let mut text = match self.dialect {
             Dialect::Postgres => format!("{old}::text COLLATE \"C\""),
-            Dialect::Sqlite => old.to_owned(),
+            Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb => old.to_owned(),
         };
-        let mark = literal(separator);
+        let mark = self.dialect.literal(separator);
         let length = separator.chars().count();
         let find = |text: &str| match self.dialect {
             Dialect::Postgres => format!("strpos({text}, {mark})"),
-            Dialect::Sqlite => format!("instr({text}, {mark})"),
+            Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb => format!("instr({text}, {mark})"),
         };
         for _ in 0..index {
             let found = find(&text);
@@ -150,11 +178,24 @@ impl<'a> Mapping<'a> {
         format!("CASE WHEN {found} > 0 THEN substr({text}, 1, {found} - 1) ELSE {text} END")
     }
 
+    /// SUBSTRING_INDEX looks for the separator byte by byte, where INSTR follows the collation.
+    fn part_by_index(&self, old: &str, separator: &str, index: usize, last: bool) -> String {
+        let mark = self.dialect.literal(separator);
+        let head = |parts: usize| format!("SUBSTRING_INDEX({old}, {mark}, {parts})");
+        if index == 0 {
+            return head(1);
+        }
+        let before = format!("CHAR_LENGTH({})", head(index));
+        let from = separator.chars().count().saturating_add(1);
+        let text = if last { old.to_owned() } else { head(index.saturating_add(1)) };
+        format!("CASE WHEN {before} < CHAR_LENGTH({old}) THEN SUBSTRING({text}, {before} + {from}) END")
+    }
+
     fn joined(&self, new: &[String], separator: &str) -> String {
-        let mark = literal(separator);
+        let mark = self.dialect.literal(separator);
         let nothing = crate::dialect::all_null(new);
         match self.dialect {
-            Dialect::Postgres => {
+            Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb => {
                 format!("CASE WHEN NOT ({nothing}) THEN concat_ws({mark}, {}) END", new.join(", "))
             }
             // concat_ws came with SQLite 3.44.
@@ -237,6 +278,10 @@ fn check_mappable(
             format!("foreign keys point to `{table}.{name}`, and would lose what they point to"),
             "point them elsewhere in a change of its own first",
         );
+    }
+    let definition = facts.definition.as_deref().filter(|_| site.dialect.commits_ddl());
+    if let Some((why, remedy)) = definition.and_then(|definition| mysql_table::unmappable(definition, name)) {
+        return site.refuse(format!("`{table}.{name}` {why}"), remedy);
     }
     if let Some(index) = facts.indexes.iter().find(|index| index.unique && index.columns.iter().any(is)) {
         return site.refuse(

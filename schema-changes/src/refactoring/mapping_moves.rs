@@ -3,13 +3,13 @@
 use crate::{
     Backfill, Loss, Refused, Step, SyncObject, Verification,
     dialect::{Dialect, Made, all_null, any_set, assignments, literal, operand, postgres, sqlite, sqlite_table},
-    refactoring::{
-        Leg, Site, hide,
-        mapping::{Back, Forward, Mapping},
-    },
+    refactoring::{Leg, Site, hide, mapping::Mapping, mysql_moves},
 };
 
 pub(crate) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<Vec<Step>, Refused> {
+    if mapping.dialect.commits_ddl() {
+        return mysql_moves::steps(mapping, site, leg);
+    }
     let table = mapping.table;
     let names: Vec<&str> = mapping.new.iter().map(|column| column.name).collect();
     let names = names.join(", ");
@@ -61,6 +61,8 @@ fn add_columns(mapping: &Mapping<'_>, site: &Site<'_>) -> Vec<String> {
                 format!("ALTER TABLE {table} ADD COLUMN {name} /* {} */ {sql_type}", site.comment())
             })
             .collect(),
+        // Steps of their own.
+        Dialect::Mysql | Dialect::Mariadb => Vec::new(),
     }
 }
 
@@ -70,6 +72,7 @@ fn drop_columns(mapping: &Mapping<'_>) -> Vec<String> {
     match mapping.dialect {
         Dialect::Postgres => vec![format!("ALTER TABLE {table} {}", dropped.collect::<Vec<_>>().join(", "))],
         Dialect::Sqlite => dropped.map(|drop| format!("ALTER TABLE {table} {drop}")).collect(),
+        Dialect::Mysql | Dialect::Mariadb => Vec::new(),
     }
 }
 
@@ -77,20 +80,21 @@ pub(super) fn made(mapping: &Mapping<'_>, site: &Site<'_>) -> Made {
     match mapping.dialect {
         Dialect::Postgres => postgres::sync(site, mapping),
         Dialect::Sqlite => sqlite::sync(site, mapping),
+        Dialect::Mysql | Dialect::Mariadb => {
+            Made { objects: mysql_moves::sync_objects(mapping, site), ..Made::default() }
+        }
     }
 }
 
 /// Statements that fail when a written conversion names what does not exist: better now than in an app's next write.
 fn probes(mapping: &Mapping<'_>) -> Vec<String> {
-    let written = matches!(mapping.back, Back::Written(_))
-        || mapping.new.iter().any(|column| matches!(column.forward, Forward::Written(_)));
-    if !written {
+    if !mapping.is_written() {
         return Vec::new();
     }
     let dialect = mapping.dialect;
     let typed = |name: &str, sql_type: &str| match dialect {
         Dialect::Postgres => format!("NULL::{sql_type} AS {}", dialect.quote(name)),
-        Dialect::Sqlite => format!("NULL AS {}", dialect.quote(name)),
+        Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb => format!("NULL AS {}", dialect.quote(name)),
     };
     let old = typed(mapping.old.name, &mapping.old.sql_type);
     let new: Vec<String> = mapping.new.iter().map(|column| typed(column.name, &column.sql_type)).collect();
@@ -112,12 +116,13 @@ fn probes(mapping: &Mapping<'_>) -> Vec<String> {
             )]
         }
         Dialect::Sqlite => queries.iter().map(|(values, row)| format!("SELECT {values} FROM (SELECT {row})")).collect(),
+        Dialect::Mysql | Dialect::Mariadb => Vec::new(),
     }
 }
 
 /// SQLite rejects a new row before any AFTER trigger could fill a NOT NULL column. PostgreSQL's BEFORE triggers can.
 fn set_not_null_aside(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<String>, Refused> {
-    if mapping.dialect == Dialect::Postgres || !mapping.old.required {
+    if mapping.dialect != Dialect::Sqlite || !mapping.old.required {
         return Ok(Vec::new());
     }
     let definition = definition(mapping, site)?;
@@ -135,7 +140,7 @@ fn set_not_null_aside(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Stri
 
 fn not_null_back(mapping: &Mapping<'_>, site: &Site<'_>) -> Vec<String> {
     let Some(definition) = mapping.facts.definition.as_deref() else { return Vec::new() };
-    if mapping.dialect == Dialect::Postgres || !sqlite_table::has_not_null_aside(definition, site.change) {
+    if mapping.dialect != Dialect::Sqlite || !sqlite_table::has_not_null_aside(definition, site.change) {
         return Vec::new();
     }
     let mut statements = vec![no_nulls(mapping.table, mapping.old.name)];
@@ -159,7 +164,7 @@ fn definition<'a>(mapping: &Mapping<'a>, site: &Site<'_>) -> Result<&'a str, Ref
     }
 }
 
-fn backfill(mapping: &Mapping<'_>) -> Backfill {
+pub(super) fn backfill(mapping: &Mapping<'_>) -> Backfill {
     let new = mapping.new_of("");
     let values = mapping.forward(&mapping.old_of(""));
     Backfill {
@@ -174,11 +179,11 @@ fn parenthesised(values: &[String]) -> Vec<String> {
     values.iter().map(|value| operand(value)).collect()
 }
 
-fn verification(mapping: &Mapping<'_>) -> Verification {
+pub(super) fn verification(mapping: &Mapping<'_>) -> Verification {
     let table = mapping.dialect.quote(mapping.table);
     let (old, new) = (mapping.old_of(""), mapping.new_of(""));
-    let not_forward = mapping.dialect.differ(&new, &mapping.forward(&old));
-    let not_back = mapping.dialect.differ(&[old], &[mapping.backward(&new)]);
+    let not_forward = mapping.new_differ(&new, &mapping.forward(&old));
+    let not_back = mapping.old_differ(&old, &mapping.backward(&new));
     Verification {
         what: format!("every row of {} is the same in both shapes", mapping.table),
         strict: format!("SELECT count(*) FROM {table} WHERE {not_forward}"),
@@ -224,6 +229,7 @@ pub(super) fn contract_now(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec
             last.extend(indexes.map(|index| format!("DROP INDEX {}", dialect.quote(&index.name))));
             last.push(format!("ALTER TABLE {table} DROP COLUMN {old}"));
         }
+        (Dialect::Mysql | Dialect::Mariadb, _) => {}
     }
     steps.push(Step::Transaction {
         what: format!("drop {} from {}", mapping.old.declared, mapping.table),
@@ -304,10 +310,10 @@ pub(crate) fn loss(mapping: &Mapping<'_>, _site: &Site<'_>, leg: Leg) -> Vec<Los
     let exists = mapping.new.iter().all(|column| mapping.facts.column(column.name).is_some());
     match leg {
         Leg::Contract => {
-            let rebuilt = dialect.differ(std::slice::from_ref(&old), &[mapping.backward(&parenthesised(&forward))]);
+            let rebuilt = mapping.old_differ(&old, &mapping.backward(&parenthesised(&forward)));
             // What a version of the new shape wrote may be rebuilt from its own values where f does not lead back.
             let kept = if exists {
-                format!(" AND {}", dialect.differ(&[old], &[mapping.backward(&new)]))
+                format!(" AND {}", mapping.old_differ(&old, &mapping.backward(&new)))
             } else {
                 String::new()
             };
@@ -324,7 +330,7 @@ pub(crate) fn loss(mapping: &Mapping<'_>, _site: &Site<'_>, leg: Leg) -> Vec<Los
             count: format!(
                 "SELECT count(*) FROM {table} WHERE NOT ({}) AND {}",
                 all_null(&new),
-                dialect.differ(&new, &forward)
+                mapping.new_differ(&new, &forward)
             ),
         }],
         Leg::UndoSync | Leg::UndoExpand | Leg::Expand | Leg::Sync | Leg::Migrate | Leg::UndoMigrate => Vec::new(),

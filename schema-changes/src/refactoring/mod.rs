@@ -5,6 +5,8 @@ pub(crate) mod create_table;
 mod hide;
 pub(crate) mod mapping;
 mod mapping_moves;
+mod mysql_add_column;
+mod mysql_moves;
 pub(crate) mod plain_sql;
 pub(crate) mod rename_column;
 pub(crate) mod split_column;
@@ -196,21 +198,9 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    fn new(change: &'a SchemaChange, engine: Engine, catalog: &'a Catalog) -> Result<Self, Refused> {
-        let (hides, change) = (change.soak.is_some(), &change.profile.name);
-        let dialect = match engine {
-            Engine::Postgres => Dialect::Postgres,
-            Engine::Sqlite => Dialect::Sqlite,
-            Engine::Mysql | Engine::Mariadb => {
-                return Err(Refused {
-                    change: change.clone(),
-                    engine,
-                    why: "MariaDB and MySQL follow in a later version".into(),
-                    remedy: "use postgres, or sqlite on a laptop".into(),
-                });
-            }
-        };
-        Ok(Self { change, dialect, catalog, hides })
+    fn new(change: &'a SchemaChange, engine: Engine, catalog: &'a Catalog) -> Self {
+        let hides = change.soak.is_some();
+        Self { change: &change.profile.name, dialect: Dialect::of(engine), catalog, hides }
     }
 
     pub(crate) fn refuse<T>(&self, why: impl Into<String>, remedy: impl Into<String>) -> Result<T, Refused> {
@@ -307,7 +297,7 @@ impl Leg {
 /// # Errors
 /// [`Refused`], before anything was done.
 pub fn steps(change: &SchemaChange, step: Move, engine: Engine, catalog: &Catalog) -> Result<Vec<Step>, Refused> {
-    let site = Site::new(change, engine, catalog)?;
+    let site = Site::new(change, engine, catalog);
     let leg = Leg::of(step);
     match &change.refactoring {
         Refactoring::CreateTable(this) => Ok(this.steps(&site, leg)),
@@ -323,7 +313,7 @@ pub fn steps(change: &SchemaChange, step: Move, engine: Engine, catalog: &Catalo
 /// # Errors
 /// [`Refused`].
 pub fn restore(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> Result<Option<Step>, Refused> {
-    let site = Site::new(change, engine, catalog)?;
+    let site = Site::new(change, engine, catalog);
     match &change.refactoring {
         Refactoring::RenameColumn(this) => Ok(hide::restore(&this.mapping(&site, Leg::Contract)?, &site)),
         Refactoring::SplitColumn(this) => Ok(hide::restore(&this.mapping(&site, Leg::Contract)?, &site)),
@@ -336,7 +326,7 @@ pub fn restore(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> Resu
 /// # Errors
 /// [`Refused`].
 pub fn loss(change: &SchemaChange, step: Move, engine: Engine, catalog: &Catalog) -> Result<Vec<Loss>, Refused> {
-    let site = Site::new(change, engine, catalog)?;
+    let site = Site::new(change, engine, catalog);
     let leg = Leg::of(step);
     match &change.refactoring {
         Refactoring::CreateTable(this) => Ok(this.loss(&site, leg)),
@@ -353,7 +343,7 @@ pub fn loss(change: &SchemaChange, step: Move, engine: Engine, catalog: &Catalog
 /// # Errors
 /// [`Refused`].
 pub fn sync_objects(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> Result<Vec<SyncObject>, Refused> {
-    let site = Site::new(change, engine, catalog)?;
+    let site = Site::new(change, engine, catalog);
     let leg = Leg::Sync;
     match &change.refactoring {
         Refactoring::AddColumn(this) => this.sync_objects(&site),

@@ -184,6 +184,9 @@ fn read(
                 format!("`{words}` controls transactions, which the runner does"),
                 "remove it: each statement is a transaction of its own",
             );
+        } else if statement.begins(&["DELIMITER"]) {
+            let remedy = "leave it out: the end of a body is found without it";
+            wrong(Some(statement.line), "DELIMITER is a command of the mysql client and no SQL".into(), remedy);
         } else if statement.text.starts_with('\\') {
             wrong(Some(statement.line), "a command of psql is no SQL".into(), "write the SQL it stands for");
         }

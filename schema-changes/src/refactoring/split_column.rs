@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Engine, Refused,
     declared::{Complaints, Ordered, check_column, check_expression, check_table, check_type, same_column},
-    dialect::Dialect,
-    expression::Expression,
+    dialect::{Dialect, mysql_type::MysqlType},
+    expression::{Expression, is_beyond_catalog},
     refactoring::{
         Leg, Site,
         mapping::{Back, Forward, Mapping, NewColumn, old_column},
@@ -99,6 +99,10 @@ impl SplitColumnForm {
                     "use 1 to 16 characters, for example \" \"",
                 );
             }
+            if Dialect::of(engine).commits_ddl() && is_beyond_catalog(separator) {
+                let message = "the engine's catalog cannot show this separator in a trigger";
+                complaints.add(&here("separator"), message, "use another character");
+            }
             if self.into.0.len() > MAX_PARTS {
                 let message = format!("{} columns are more than a separator can serve", self.into.0.len());
                 complaints.add(
@@ -131,7 +135,7 @@ impl SplitColumnForm {
             if self.separator.is_none() {
                 let remedy = "add `separator` to the split, or `from` with an expression to the column";
                 complaints.add(&here, format!("nothing says what goes into `{name}`"), remedy);
-            } else if engine == Engine::Postgres && !Dialect::Postgres.is_text(&part.sql_type) {
+            } else if engine != Engine::Sqlite && !Dialect::of(engine).is_text(&part.sql_type) {
                 let message = format!("a part of a text does not fit the type `{}`", part.sql_type.trim());
                 complaints.add(&at("type"), message, "use text or varchar, or give the column `from`");
             }
@@ -161,11 +165,22 @@ impl SplitColumn {
                 "give each new column `from`, and the split `back`",
             );
         }
+        if leg.is_forward()
+            && let Some(part) = self.into.iter().find(|part| other_charset(site.dialect, &old.sql_type, &part.sql_type))
+        {
+            return site.refuse(
+                format!(
+                    "`{}` has another character set than `{}`, and a value may not fit into both",
+                    part.name, self.column
+                ),
+                "leave the character set out: the new columns have that of the old one",
+            );
+        }
         let separator = self.separator.as_deref().unwrap_or_default();
         let last = self.into.len().saturating_sub(1);
         let column = |(index, part): (usize, &'a Part)| NewColumn {
             name: &part.name,
-            sql_type: part.sql_type.clone(),
+            sql_type: with_charset(site.dialect, &old.sql_type, &part.sql_type),
             forward: match &part.from {
                 Some(expression) => Forward::Written(expression),
                 None => Forward::Part { separator, index, last: index == last },
@@ -174,5 +189,24 @@ impl SplitColumn {
         let new = self.into.iter().enumerate().map(column).collect();
         let back = self.back.as_ref().map_or(Back::Join { separator }, Back::Written);
         Ok(Mapping { dialect: site.dialect, table: &self.table, facts, old, new, back })
+    }
+}
+
+/// Whether both are text, in different character sets: such a value cannot always be written back.
+fn other_charset(dialect: Dialect, old: &str, new: &str) -> bool {
+    match (MysqlType::of(old).charset, MysqlType::of(new).charset) {
+        (Some((_, old)), Some((_, new))) => dialect.commits_ddl() && !old.eq_ignore_ascii_case(new),
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// The type of a new column; on MariaDB and MySQL with the character set of the old one, unless it names its own.
+fn with_charset(dialect: Dialect, old: &str, new: &str) -> String {
+    let known = MysqlType::of(new);
+    match MysqlType::of(old).charset {
+        Some((clause, _)) if dialect.commits_ddl() && known.is_text() && known.charset.is_none() => {
+            format!("{new}{clause}")
+        }
+        Some(_) | None => new.to_owned(),
     }
 }

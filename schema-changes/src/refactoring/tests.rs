@@ -44,7 +44,19 @@ fn column(name: &str, sql_type: &str, nullable: bool) -> ColumnFacts {
     ColumnFacts { name: name.into(), sql_type: sql_type.into(), nullable, default: None, generated: false }
 }
 
+fn mysql(engine: Engine) -> bool {
+    matches!(engine, Engine::Mysql | Engine::Mariadb)
+}
+
+/// A type as the engine's catalog prints it.
+fn printed(engine: Engine, sql_type: &str) -> String {
+    let text = ["text", "varchar"].iter().any(|base| sql_type.starts_with(base)) && !sql_type.contains("CHARACTER");
+    let set = if mysql(engine) && text { " CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci" } else { "" };
+    format!("{sql_type}{set}")
+}
+
 fn customers(engine: Engine) -> TableFacts {
+    let column = |name: &str, sql_type: &str, nullable| column(name, &printed(engine, sql_type), nullable);
     TableFacts {
         schema: (engine == Engine::Postgres).then(|| "public".to_owned()),
         columns: vec![
@@ -70,7 +82,7 @@ fn expanded(engine: Engine, change: &SchemaChange, new: &[(&str, &str)]) -> Cata
     let mut catalog = catalog(engine);
     let facts = catalog.get_mut("customers").unwrap();
     for (name, sql_type) in new {
-        facts.columns.push(column(name, sql_type, true));
+        facts.columns.push(column(name, &printed(engine, sql_type), true));
         if let Some(definition) = &mut facts.definition {
             definition.pop();
             write!(definition, ", \"{name}\" /* phasegate: {} */ {sql_type})", change.profile.name).unwrap();
@@ -147,6 +159,14 @@ const SPLIT: &str = "splitColumn:\n  table: customers\n  column: full_name\n  in
 const SPLIT_NEW: &[(&str, &str)] = &[("first_name", "text"), ("last_name", "varchar(80)")];
 const RENAME: &str = "renameColumn: {table: customers, from: mail, to: email}";
 
+/// The same, as it is written for MariaDB and MySQL.
+fn in_mysql(refactoring: &str) -> String {
+    refactoring
+        .replace("coalesce(kind, '') || size", "concat(coalesce(kind, ''), size)")
+        .replace("length(note)", "char_length(note)")
+        .replace("column: state, type: text", "column: state, type: varchar(20)")
+}
+
 #[test]
 fn every_refactoring_says_what_it_runs() {
     type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
@@ -176,9 +196,10 @@ fn every_refactoring_says_what_it_runs() {
             &[],
         ),
     ];
-    for engine in [Engine::Postgres, Engine::Sqlite] {
+    for engine in Engine::ALL {
         for (name, refactoring, new) in cases {
-            let change = change(engine, name, refactoring);
+            let refactoring = if mysql(engine) { in_mysql(refactoring) } else { refactoring.to_owned() };
+            let change = change(engine, name, &refactoring);
             insta::assert_snapshot!(format!("{engine}-{name}"), told(engine, &change, new));
         }
     }
@@ -200,10 +221,19 @@ fn a_filled_column_whose_default_is_a_call_keeps_it_from_sync_on() {
 }
 
 fn refused(engine: Engine, refactoring: &str, edit: impl Fn(&mut Catalog)) -> Option<Refused> {
+    refused_at(engine, refactoring, (SchemaPhase::Pending, SchemaPhase::Expanded), edit)
+}
+
+fn refused_at(
+    engine: Engine,
+    refactoring: &str,
+    at: (SchemaPhase, SchemaPhase),
+    edit: impl Fn(&mut Catalog),
+) -> Option<Refused> {
     let change = change(engine, "change", refactoring);
     let mut catalog = catalog(engine);
     edit(&mut catalog);
-    steps(&change, moving(SchemaPhase::Pending, SchemaPhase::Expanded), engine, &catalog).err()
+    steps(&change, moving(at.0, at.1), engine, &catalog).err()
 }
 
 #[test]
@@ -237,7 +267,7 @@ fn what_cannot_be_done_safely_is_refused_with_a_remedy() {
         (RENAME, |t| t.referenced_columns.push("mail".into()), "foreign keys point to"),
         (RENAME, |t| t.columns[2].default = Some("nextval('s')".into()), "sequence"),
     ];
-    for engine in [Engine::Postgres, Engine::Sqlite] {
+    for engine in Engine::ALL {
         for (refactoring, edit, want) in rows {
             let told = refused(engine, refactoring, |c| edit(c.get_mut("customers").unwrap())).unwrap().to_string();
             assert!(told.contains(want) && told.contains("; "), "{told}");
@@ -260,11 +290,55 @@ fn what_cannot_be_done_safely_is_refused_with_a_remedy() {
 }
 
 #[test]
-fn engines_to_come_are_refused_by_name() {
+fn what_mysql_cannot_do_safely_is_refused_by_name() {
+    let define = |lines: &str| format!("CREATE TABLE `customers` (\n  {lines}\n) ENGINE=InnoDB");
+    let filled = "addColumn: {table: customers, column: c, type: varchar(99), backfill: \"concat(id, note)\"}";
+    let rows = [
+        (RENAME, define("`mail` varchar(80) CHECK (`mail` <> '')"), "CHECK"),
+        (
+            SPLIT,
+            define("`full_name` text, `u` varchar(9) GENERATED ALWAYS AS (left(`full_name`, 9)) VIRTUAL"),
+            "generated column `u`",
+        ),
+        (RENAME, define("`mail` timestamp NULL ON UPDATE current_timestamp()"), "ON UPDATE"),
+        (
+            filled,
+            define("`note` text, CONSTRAINT f FOREIGN KEY (`note`) REFERENCES p (q) ON UPDATE CASCADE"),
+            "fires no trigger",
+        ),
+        (filled, define("`id` bigint NOT NULL AUTO_INCREMENT"), "no value yet"),
+    ];
     for engine in [Engine::Mysql, Engine::Mariadb] {
-        let told = refused(engine, SPLIT, |_| {}).unwrap();
-        assert!(told.to_string().contains("MariaDB and MySQL follow"), "{told}");
-        assert_eq!(told.engine, engine);
+        for (refactoring, definition, want) in &rows {
+            let told = refused(engine, refactoring, |c| {
+                c.get_mut("customers").unwrap().definition = Some(definition.clone());
+            });
+            let told = told.unwrap().to_string();
+            assert!(told.contains(want) && told.contains("; "), "{told}");
+        }
+        let point = refused_at(engine, RENAME, (SchemaPhase::Migrated, SchemaPhase::Contracted), |c| {
+            let mail = c.get_mut("customers").unwrap().columns.get_mut(2).unwrap();
+            (mail.sql_type, mail.default) = ("point".into(), None);
+        });
+        assert!(point.unwrap().why.contains("no plain default"));
+        let set = SPLIT.replace("varchar(80)", "varchar(80) CHARACTER SET latin1");
+        assert!(refused(engine, &set, |_| {}).unwrap().why.contains("another character set"));
+    }
+}
+
+#[test]
+fn the_steps_of_a_contract_keep_their_number_when_the_old_column_is_gone() {
+    for engine in [Engine::Mysql, Engine::Mariadb] {
+        for (refactoring, new, old) in [(SPLIT, SPLIT_NEW, 1), (RENAME, [("email", "text")].as_slice(), 2)] {
+            let change = change(engine, "change", refactoring);
+            let mut after = expanded(engine, &change, new);
+            let step = moving(SchemaPhase::Migrated, SchemaPhase::Contracted);
+            let before = steps(&change, step, engine, &after).unwrap();
+            after.get_mut("customers").unwrap().columns.remove(old);
+            let again = steps(&change, step, engine, &after).unwrap();
+            assert_eq!(before.len(), again.len());
+            assert_eq!(before.last(), again.last(), "the last step is the one that may have to be recorded");
+        }
     }
 }
 
@@ -331,7 +405,7 @@ fn a_soak_hides_the_old_shape_first_and_can_bring_it_back() {
 
 #[test]
 fn a_way_back_is_never_refused_for_what_happened_to_the_table_since() {
-    for engine in [Engine::Postgres, Engine::Sqlite] {
+    for engine in Engine::ALL {
         let change = change(engine, "split", SPLIT);
         let mut catalog = expanded(engine, &change, SPLIT_NEW);
         let index = IndexFacts { name: "i".into(), columns: vec!["full_name".into()], unique: true };

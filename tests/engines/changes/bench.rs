@@ -8,7 +8,7 @@ use schema_changes::{
 };
 use schema_phases::{Move, SchemaPhase};
 use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection,
+    AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 use tempfile::TempDir;
@@ -18,7 +18,11 @@ pub(crate) type Cell = Option<String>;
 enum Link {
     Sqlite(SqliteConnection, TempDir),
     Postgres(PgConnection),
+    Mariadb(MySqlConnection, tests::mariadb::Database),
 }
+
+/// The mode of the runner's sessions, which triggers keep.
+const SQL_MODE: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'";
 
 /// A database with one connection.
 pub(crate) struct Bench {
@@ -37,7 +41,13 @@ impl Bench {
                 Link::Sqlite(SqliteConnection::connect_with(&options).await.unwrap(), directory)
             }
             Engine::Postgres => Link::Postgres(tests::postgres::database().await.unwrap().connect().await.unwrap()),
-            Engine::Mysql | Engine::Mariadb => panic!("no steps for {engine}"),
+            Engine::Mariadb => {
+                let database = tests::mariadb::database().await.unwrap();
+                let mut link = database.connect().await.unwrap();
+                sqlx::raw_sql(SQL_MODE).execute(&mut link).await.unwrap();
+                Link::Mariadb(link, database)
+            }
+            Engine::Mysql => panic!("no server of {engine} can be had"),
         };
         Self { link }
     }
@@ -46,6 +56,7 @@ impl Bench {
         match self.link {
             Link::Sqlite(..) => Engine::Sqlite,
             Link::Postgres(_) => Engine::Postgres,
+            Link::Mariadb(..) => Engine::Mariadb,
         }
     }
 
@@ -56,11 +67,19 @@ impl Bench {
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
+    /// The MariaDB database, for more connections and users.
+    pub(crate) fn mariadb(&self) -> tests::mariadb::Database {
+        let Link::Mariadb(_, database) = &self.link else { panic!("mariadb only") };
+        database.clone()
+    }
+
     /// One statement, prepared as a driver does it.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), String> {
         match &mut self.link {
             Link::Sqlite(link, _) => sqlx::query(AssertSqlSafe(sql)).execute(link).await.map(|_| ()),
             Link::Postgres(link) => sqlx::query(AssertSqlSafe(sql)).execute(link).await.map(|_| ()),
+            // Not all DDL can be prepared there.
+            Link::Mariadb(link, _) => sqlx::raw_sql(AssertSqlSafe(spoken(sql))).execute(link).await.map(|_| ()),
         }
         .map_err(|error| error.to_string())
     }
@@ -86,6 +105,17 @@ impl Bench {
                     link.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap_or_else(|e| panic!("{e}\n{sql}"));
                 let cell = |row: &sqlx::postgres::PgRow, at| {
                     row.try_get_unchecked::<Option<String>, _>(at).unwrap_or_else(|e| panic!("{e}\n{sql}"))
+                };
+                rows.iter().map(|row| (0..row.len()).map(|at| cell(row, at)).collect()).collect()
+            }
+            Link::Mariadb(link, _) => {
+                let rows = link
+                    .fetch_all(sqlx::raw_sql(AssertSqlSafe(spoken(sql))))
+                    .await
+                    .unwrap_or_else(|e| panic!("{e}\n{sql}"));
+                let cell = |row: &sqlx::mysql::MySqlRow, at| {
+                    let bytes: Option<Vec<u8>> = row.try_get_unchecked(at).unwrap_or_else(|e| panic!("{e}\n{sql}"));
+                    bytes.map(|bytes| String::from_utf8(bytes).unwrap())
                 };
                 rows.iter().map(|row| (0..row.len()).map(|at| cell(row, at)).collect()).collect()
             }
@@ -144,9 +174,27 @@ impl Bench {
                     .await[0][0]
                     .clone();
             }
-            Engine::Mysql | Engine::Mariadb => {}
+            Engine::Mysql | Engine::Mariadb => self.mariadb_facts(&plain, &mut facts).await,
         }
         [(table.to_owned(), facts)].into()
+    }
+
+    async fn mariadb_facts(&mut self, table: &str, facts: &mut TableFacts) {
+        let yes = |cell: &Cell| cell.as_deref() == Some("1");
+        let here = format!("table_schema = DATABASE() AND table_name = '{table}'");
+        for row in self.rows(&format!("SELECT column_name, concat(column_type, ifnull(concat(' CHARACTER SET ', character_set_name, ' COLLATE ', collation_name), '')), is_nullable = 'YES', nullif(column_default, 'NULL'), ifnull(generation_expression, '') <> '' FROM information_schema.columns WHERE {here} ORDER BY ordinal_position")).await {
+            let (name, sql_type) = (row[0].clone().unwrap(), row[1].clone().unwrap());
+            facts.columns.push(ColumnFacts { name, sql_type, nullable: yes(&row[2]), default: row[3].clone(), generated: yes(&row[4]) });
+        }
+        for row in self.rows(&format!("SELECT index_name, column_name, non_unique = 0 FROM information_schema.statistics WHERE {here} ORDER BY index_name, seq_in_index")).await {
+            let (name, column) = (row[0].clone().unwrap(), row[1].clone().unwrap());
+            if name == "PRIMARY" {
+                facts.primary_key.push(column);
+            } else {
+                facts.indexes.push(IndexFacts { name, columns: vec![column], unique: yes(&row[2]) });
+            }
+        }
+        facts.definition = self.rows(&format!("SHOW CREATE TABLE `{}`", table.replace('`', "``"))).await[0][1].clone();
     }
 
     async fn catalog_of(&mut self, change: &SchemaChange) -> Catalog {
@@ -155,9 +203,10 @@ impl Bench {
             Engine::Postgres => {
                 format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass('{}')", quote(Engine::Postgres, &table))
             }
-            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => {
-                format!("SELECT count(*) || '' FROM sqlite_schema WHERE name = '{table}'")
-            }
+            Engine::Sqlite => format!("SELECT count(*) || '' FROM sqlite_schema WHERE name = '{table}'"),
+            Engine::Mysql | Engine::Mariadb => format!(
+                "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{table}'"
+            ),
         };
         if self.number(&known).await == 0 { Catalog::new() } else { self.catalog(&table).await }
     }
@@ -206,27 +255,34 @@ impl Bench {
         for step in
             steps(change, Move::new(from, to).unwrap(), engine, &catalog).map_err(|refused| refused.to_string())?
         {
-            match step {
-                Step::Transaction { statements, .. } | Step::Hide { statements, .. } => {
-                    self.transaction(&statements).await?;
-                }
-                Step::Alone(alone) => self.alone(&alone).await?,
-                Step::Backfill(fill) => {
-                    let table = quote(engine, &fill.table);
-                    self.run(&format!("UPDATE {table} SET {} WHERE {}", fill.assignments, fill.unfilled)).await?;
-                }
-                Step::Verify(verify) => {
-                    let count = self.number(&text_count(&verify.lenient)).await;
-                    if count > 0 {
-                        return Err(format!("{count} rows disagree"));
-                    }
-                }
-            }
+            self.one(&step).await?;
         }
         if to == SchemaPhase::Synced || to == SchemaPhase::Migrated {
             self.check_objects(change).await;
         }
         Ok(())
+    }
+
+    /// The steps of a move, as they are planned now.
+    pub(crate) async fn planned(&mut self, change: &SchemaChange, from: SchemaPhase, to: SchemaPhase) -> Vec<Step> {
+        let catalog = self.catalog_of(change).await;
+        steps(change, Move::new(from, to).unwrap(), self.engine(), &catalog).unwrap()
+    }
+
+    /// One step.
+    pub(crate) async fn one(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Transaction { statements, .. } | Step::Hide { statements, .. } => self.transaction(statements).await,
+            Step::Alone(alone) => self.alone(alone).await,
+            Step::Backfill(fill) => {
+                let table = quote(self.engine(), &fill.table);
+                self.run(&format!("UPDATE {table} SET {} WHERE {}", fill.assignments, fill.unfilled)).await
+            }
+            Step::Verify(verify) => match self.number(&text_count(&verify.lenient)).await {
+                0 => Ok(()),
+                count => Err(format!("{count} rows disagree")),
+            },
+        }
     }
 
     /// One statement outside of a transaction, or one of those that do the same.
@@ -280,6 +336,11 @@ impl Bench {
         }
         counts
     }
+}
+
+/// The same for MariaDB, which casts to char and not to text.
+fn spoken(sql: &str) -> String {
+    sql.replace("AS text)", "AS char)")
 }
 
 /// SQLite's driver gives numbers as numbers.

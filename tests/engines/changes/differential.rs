@@ -122,6 +122,13 @@ impl World {
             9 => self.write_back().await,
             10 => self.upsert().await,
             11 => self.move_key().await,
+            12 if self.rules.engine == Engine::Mariadb => {
+                if self.rng.bool() {
+                    self.replace().await
+                } else {
+                    self.insert_many().await
+                }
+            }
             _ => self.update_both().await,
         }
     }
@@ -210,7 +217,7 @@ impl World {
                 value(&old)
             );
             let want = self.rules.update(&before, Person { old, ..before.clone() }, false);
-            self.write(sql, id, want).await;
+            self.write(self.upsert_spoken(sql), id, want).await;
         } else {
             let new = [Some(self.name()), self.part()];
             let sql = format!(
@@ -219,8 +226,55 @@ impl World {
                 value(&new[1])
             );
             let want = self.rules.update(&before, Person { new, ..before.clone() }, false);
-            self.write(sql, id, want).await;
+            self.write(self.upsert_spoken(sql), id, want).await;
         }
+    }
+
+    /// MariaDB's form of it fires the trigger of the insert, then that of the update.
+    fn upsert_spoken(&self, sql: String) -> String {
+        if self.rules.engine != Engine::Mariadb {
+            return sql;
+        }
+        let columns = ["full_name", "first_name", "last_name"];
+        let values =
+            |sql: String, column: &&str| sql.replace(&format!("excluded.{column}"), &format!("VALUES({column})"));
+        columns.iter().fold(sql.replace("ON CONFLICT (id) DO UPDATE SET", "ON DUPLICATE KEY UPDATE"), values)
+    }
+
+    /// What only MariaDB has: a row put in the place of another, and an insert that gives way.
+    async fn replace(&mut self) {
+        let Some((id, before)) = self.any_row() else { return };
+        let row = if self.rng.bool() {
+            Person { old: Some(self.name()), new: [None, None] }
+        } else {
+            Person { old: None, new: [Some(self.name()), self.part()] }
+        };
+        let values = format!("({id}, {}, {}, {})", value(&row.old), value(&row.new[0]), value(&row.new[1]));
+        let verb = if self.rng.bool() { "REPLACE" } else { "INSERT IGNORE" };
+        let want = if verb == "REPLACE" { self.rules.insert(row) } else { Some(before) };
+        let sql = format!("{verb} INTO customers (id, full_name, first_name, last_name) VALUES {values}");
+        self.write(sql, id, want).await;
+    }
+
+    /// Several rows in one statement, of both shapes.
+    async fn insert_many(&mut self) {
+        let mut values = Vec::new();
+        let mut last = None;
+        for _ in 0..3 {
+            let row = if self.rng.bool() {
+                Person { old: Some(self.name()), new: [None, None] }
+            } else {
+                Person { old: None, new: [Some(self.name()), self.part()] }
+            };
+            let id = self.id();
+            values.push(format!("({id}, {}, {}, {})", value(&row.old), value(&row.new[0]), value(&row.new[1])));
+            let want = self.rules.insert(row).unwrap();
+            self.rows.insert(id, want.clone());
+            last = Some((id, want));
+        }
+        let (id, want) = last.unwrap();
+        let sql = format!("INSERT INTO customers (id, full_name, first_name, last_name) VALUES {}", values.join(", "));
+        self.write(sql, id, Some(want)).await;
     }
 
     async fn move_key(&mut self) {
@@ -299,5 +353,17 @@ async fn every_write_on_sqlite_comes_to_what_the_rules_say() {
 async fn every_write_on_postgres_comes_to_what_the_rules_say() {
     for seed in 0..12 {
         play(Engine::Postgres, seed % 4 < 2, if seed % 3 == 1 { "COLLATE ci" } else { "" }, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn every_write_on_mariadb_comes_to_what_the_rules_say() {
+    let collations = [
+        "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+        "CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+    ];
+    for seed in 0..12 {
+        play(Engine::Mariadb, seed % 4 < 2, collations[usize::try_from(seed % 3).unwrap()], seed).await;
     }
 }
