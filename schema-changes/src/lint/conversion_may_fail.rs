@@ -1,7 +1,7 @@
 //! A written conversion with a cast in it: one odd value, and every write of an old version fails.
 
 use super::{Finding, Severity};
-use crate::{Plan, sql_text::tokens};
+use crate::{Engine, Plan, sql_text::tokens};
 
 pub(super) fn check(plan: &Plan) -> Vec<Finding> {
     let engine = plan.database.engine;
@@ -21,10 +21,20 @@ pub(super) fn check(plan: &Plan) -> Vec<Finding> {
                     rule: "conversion-may-fail",
                     severity: Severity::Warning,
                     message: format!("`{field}` of `{}` casts whatever a row holds, and a value that does not fit makes the write fail", change.profile.name),
-                    remedy: "test the value first: CASE WHEN a ~ '^[0-9]{1,9}$' THEN a::int END".to_owned(),
+                    remedy: remedy(engine).to_owned(),
                 });
             }
         }
     }
     found
+}
+
+fn remedy(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "test the value first: CASE WHEN a ~ '^[0-9]{1,9}$' THEN a::int END",
+        Engine::Sqlite => "test the value first: CASE WHEN a GLOB '[0-9]*' THEN cast(a AS integer) END",
+        Engine::Mysql | Engine::Mariadb => {
+            "test the value first: CASE WHEN a REGEXP '^[0-9]{1,9}$' THEN CAST(a AS SIGNED) END"
+        }
+    }
 }

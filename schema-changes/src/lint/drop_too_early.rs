@@ -12,7 +12,8 @@ pub(super) fn check(script: &Script<'_>, statement: &Statement<'_>) -> Option<Ad
     if !script.is_forward() || script.place == Place::Forward(SchemaPhase::Contracted) {
         return None;
     }
-    let kept = ["CONSTRAINT", "DEFAULT", "NOT", "EXPRESSION", "IDENTITY"];
+    let kept =
+        ["CONSTRAINT", "DEFAULT", "NOT", "EXPRESSION", "IDENTITY", "INDEX", "KEY", "FOREIGN", "CHECK", "PRIMARY"];
     let drops_column = |action: &&[Token<'_>]| {
         begins(action, &["DROP"]) && !kept.iter().any(|word| action.get(1).is_some_and(|token| token.is_word(word)))
     };

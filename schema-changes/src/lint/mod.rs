@@ -12,12 +12,15 @@ mod ddl_in_migrate;
 mod detach_partition;
 mod drop_too_early;
 mod full_lock;
+mod ignored_reference;
+mod not_rerunnable;
 mod one_sync_a_table;
 mod order_of_changes;
 mod rename;
 mod rewriting_default;
 mod script;
 mod set_not_null;
+mod silent_copy;
 #[cfg(test)]
 mod tests;
 mod truncate;
@@ -99,7 +102,7 @@ type StatementRule = fn(&Script<'_>, &Statement<'_>) -> Option<Advice>;
 type PlanRule = fn(&Plan) -> Vec<Finding>;
 
 /// What concerns one statement of a `sql` change.
-const STATEMENT_RULES: [(&str, StatementRule); 13] = [
+const STATEMENT_RULES: [(&str, StatementRule); 16] = [
     ("add-constraint", add_constraint::check),
     ("add-not-null", add_not_null::check),
     ("alter-type", alter_type::check),
@@ -108,9 +111,12 @@ const STATEMENT_RULES: [(&str, StatementRule); 13] = [
     ("detach-partition", detach_partition::check),
     ("drop-too-early", drop_too_early::check),
     ("full-lock", full_lock::check),
+    ("ignored-reference", ignored_reference::check),
+    ("not-rerunnable", not_rerunnable::check),
     ("rename", rename::check),
     ("rewriting-default", rewriting_default::check),
     ("set-not-null", set_not_null::check),
+    ("silent-copy", silent_copy::check),
     ("truncate", truncate::check),
     ("whole-table-write", whole_table_write::check),
 ];
@@ -147,7 +153,12 @@ pub fn lint(plan: &Plan) -> Vec<Finding> {
     found
 }
 
-/// The rules that only make sense where DDL locks tables.
+/// The rules about PostgreSQL's locks. SQLite has one writer anyway; for MariaDB and MySQL see `silent_copy`.
 fn locks_tables(engine: Engine) -> bool {
-    engine != Engine::Sqlite
+    engine == Engine::Postgres
+}
+
+/// Whether the engine is MariaDB or MySQL.
+fn is_mysql(engine: Engine) -> bool {
+    matches!(engine, Engine::Mysql | Engine::Mariadb)
 }

@@ -118,6 +118,54 @@ fn rules_about_locks_do_not_concern_sqlite() {
 }
 
 #[test]
+fn each_rule_on_mariadb_and_mysql_finds_its_statement_and_leaves_the_safe_form_alone() {
+    let online = "ALGORITHM=INPLACE, LOCK=NONE";
+    let rows: [(&str, &str, String, &[&str]); 26] = [
+        ("mariadb", "expand", "alter table t add column if not exists a int".into(), &["silent-copy 1"]),
+        ("mariadb", "expand", "alter table t add column if not exists a int, algorithm=instant".into(), &[]),
+        ("mariadb", "expand", "alter table t add column a int, algorithm instant".into(), &["not-rerunnable 1"]),
+        ("mysql", "expand", "alter table t add column a int, algorithm=instant".into(), &[]),
+        ("mysql", "expand", "alter table t add column a int, algorithm=copy".into(), &["silent-copy 1"]),
+        ("mysql", "expand", "alter table t add column a int, lock=shared".into(), &["silent-copy 1"]),
+        ("mysql", "contract", "alter table t convert to character set utf8mb4".into(), &["silent-copy 1"]),
+        ("mysql", "contract", format!("alter table t modify a bigint, {online}"), &[]),
+        ("mysql", "contract", "alter table t modify a bigint".into(), &["silent-copy 1"]),
+        (
+            "mysql",
+            "contract",
+            "alter table t add constraint f foreign key (a) references u (b)".into(),
+            &["silent-copy 1"],
+        ),
+        ("mysql", "contract", "alter table t add constraint c check (a > 0)".into(), &["silent-copy 1"]),
+        ("mysql", "contract", "alter table t engine = InnoDB".into(), &["silent-copy 1"]),
+        ("mysql", "expand", "create table n (a int); alter table n add b int".into(), &["not-rerunnable 1"]),
+        ("mysql", "expand", "create table if not exists n (a int)".into(), &[]),
+        ("mysql", "expand", "create index i on t (a)".into(), &[]),
+        ("mariadb", "expand", "create index i on t (a)".into(), &["not-rerunnable 1"]),
+        ("mariadb", "expand", "create or replace index i on t (a); drop index if exists j on t".into(), &[]),
+        (
+            "mysql",
+            "expand",
+            "create trigger r before insert on t for each row set new.a = 1".into(),
+            &["not-rerunnable 1"],
+        ),
+        ("mysql", "expand", "create table if not exists n (a int references u (b))".into(), &["ignored-reference 1"]),
+        ("mariadb", "expand", "create table if not exists n (a int references u (b))".into(), &[]),
+        ("mysql", "expand", "create table if not exists n (a int, foreign key (a) references u (b))".into(), &[]),
+        ("mysql", "expand", "rename table t to u".into(), &["rename 1"]),
+        ("mysql", "expand", format!("alter table t change a b int, {online}"), &["rename 1"]),
+        ("mysql", "expand", format!("alter table t change column a A bigint, {online}"), &[]),
+        ("mysql", "expand", format!("alter table t drop index i, rename index j to k, {online}"), &[]),
+        ("mysql", "expand", format!("alter table t drop column a, {online}"), &["drop-too-early 1"]),
+    ];
+    for (engine, phase, sql, want) in rows {
+        let mut found = of_sql(engine, phase, &sql);
+        found.dedup();
+        assert_eq!(found, want, "{engine} {phase}: {sql}");
+    }
+}
+
+#[test]
 fn what_stands_in_a_string_or_a_body_is_no_statement() {
     let body = "create function f() returns void language plpgsql as $$ begin truncate t; update t set a = 1; end $$";
     assert!(of_sql("postgres", "expand", body).is_empty());
