@@ -1,6 +1,6 @@
 //! The command line, as typed.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -61,6 +61,9 @@ pub(crate) struct Source {
     /// The parameters as Argo CD hands them over: a JSON list
     #[arg(long, value_name = "JSON", env = "ARGOCD_APP_PARAMETERS", hide_env_values = true)]
     pub(crate) parameters: Option<String>,
+    /// Where the folder lies in its repository, as Argo CD says it: links may lead as far
+    #[arg(long, value_name = "PATH", env = "ARGOCD_APP_SOURCE_PATH", hide = true)]
+    pub(crate) place: Option<OsString>,
 }
 
 #[derive(Debug, Group)]

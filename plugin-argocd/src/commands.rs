@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
@@ -137,7 +138,8 @@ fn parameters(source: &Source) -> Result<Params, Vec<Problem>> {
 }
 
 fn head(source: &Source, params: &Params) -> Result<Declared, Vec<Problem>> {
-    let checkout = checkout::read_directory(&source.path, &params.exclude, Limits::USUAL)?;
+    let checkout =
+        checkout::read_directory(&source.path, source.place.as_deref().map(Path::new), &params.exclude, Limits::USUAL)?;
     declared(&checkout, params.manifests)
 }
 

@@ -23,21 +23,21 @@ use crate::{
     target,
 };
 
-const VERSIONS: [&str; 2] = ["3.5.7", "3.2.11"];
+pub(crate) const VERSIONS: [&str; 2] = ["3.5.7", "3.2.11"];
 /// What the plugin could see, and must not tell.
 const SECRET: &str = "hunter2";
 /// The example that bad input is made of, and that an Application gives parameters to.
 const CANARY: &str = "customers-split/2-canary";
 
 /// The renderer beside the repo-server of each version.
-struct RepoServers {
+pub(crate) struct RepoServers {
     target: Target,
     scratch: TempDir,
     renderer: PathBuf,
 }
 
 impl RepoServers {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (target, scratch) = (target(), tempfile::tempdir().unwrap());
         let bin = scratch.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -46,7 +46,7 @@ impl RepoServers {
     }
 
     /// Everything one version asks and is told about the folder `path` of a checkout.
-    async fn play(&self, version: &str, checkout: &Path, path: &str, arguments: &[&str]) -> Played {
+    pub(crate) async fn play(&self, version: &str, checkout: &Path, path: &str, arguments: &[&str]) -> Played {
         let program = |name: &str| self.target.counterpart(&format!("{name}-{version}")).unwrap();
         let mut driver = Command::new(program("cmp-drive"));
         driver.env_clear().env("PATH", "/usr/bin:/bin").env("TMPDIR", self.scratch.path());
@@ -65,7 +65,7 @@ impl RepoServers {
     }
 
     /// The manifests, alike in every version.
-    async fn manifests(&self, checkout: &Path, path: &str, arguments: &[&str]) -> Vec<String> {
+    pub(crate) async fn manifests(&self, checkout: &Path, path: &str, arguments: &[&str]) -> Vec<String> {
         let plays = VERSIONS.map(|version| self.play(version, checkout, path, arguments));
         let mut told: Vec<Vec<String>> = join_all(plays)
             .await
@@ -78,7 +78,7 @@ impl RepoServers {
     }
 
     /// The error that both versions hand to whoever asked for manifests. None are handed out beside it.
-    async fn refused(&self, checkout: &Path, arguments: &[&str], wanted: &str) {
+    pub(crate) async fn refused(&self, checkout: &Path, arguments: &[&str], wanted: &str) {
         let arguments = [arguments, &["--expect-error-contains", wanted]].concat();
         let plays = VERSIONS.map(|version| self.play(version, checkout, "app", &arguments));
         for played in join_all(plays).await {
@@ -130,7 +130,7 @@ fn pods(objects: &[Value]) -> [Value; 2] {
 }
 
 /// A checkout whose folder `app` is an example.
-fn checkout() -> TempDir {
+pub(crate) fn checkout() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     copy(&root().join("examples").join(CANARY), &directory.path().join("app")).unwrap();
     directory

@@ -1,6 +1,6 @@
 //! The files of one commit, as text. This folder is the only place that reads: a directory here, a commit in `git.rs`.
 //!
-//! Bounded in entries and bytes, follows no link out of the directory, and says so when it leaves something unread
+//! Bounded in entries and bytes, follows no link out of the repository, and says so when it leaves something unread
 //! that could matter: half a checkout would render half an output, and Argo CD prunes what is missing.
 
 pub(crate) mod git;
@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, Metadata},
     io::{self, Read as _},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use crate::problem::{Problem, join};
@@ -49,8 +49,14 @@ pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
-/// Reads what lies below `directory`, leaving out the paths in `exclude`.
-pub(crate) fn read_directory(directory: &Path, exclude: &[String], limits: Limits) -> Result<Checkout, Vec<Problem>> {
+/// Reads what lies below `directory`, leaving out the paths in `exclude`. `place` is where the directory lies in its
+/// repository, if somebody knows.
+pub(crate) fn read_directory(
+    directory: &Path,
+    place: Option<&Path>,
+    exclude: &[String],
+    limits: Limits,
+) -> Result<Checkout, Vec<Problem>> {
     let root = fs::canonicalize(directory).map_err(|error| {
         vec![Problem::new(
             directory.display().to_string(),
@@ -58,8 +64,16 @@ pub(crate) fn read_directory(directory: &Path, exclude: &[String], limits: Limit
             "name a folder that exists",
         )]
     })?;
-    let mut walk =
-        Walk { root, exclude, limits, seen: 0, bytes: 0, checkout: Checkout::default(), problems: Vec::new() };
+    let mut walk = Walk {
+        repository: repository(&root, place),
+        root,
+        exclude,
+        limits,
+        seen: 0,
+        bytes: 0,
+        checkout: Checkout::default(),
+        problems: Vec::new(),
+    };
     let finished = walk.directory("", 0);
     if let Err(problem) = finished {
         walk.problems.push(problem);
@@ -67,8 +81,20 @@ pub(crate) fn read_directory(directory: &Path, exclude: &[String], limits: Limit
     if walk.problems.is_empty() { Ok(walk.checkout) } else { Err(walk.problems) }
 }
 
+/// How far links may lead: the folder that holds `.git`, or what `place` leaves of the path (Argo CD may send a
+/// checkout without `.git`), or the directory itself. `root` is canonical, so what it ends with cannot be pretended.
+fn repository(root: &Path, place: Option<&Path>) -> PathBuf {
+    if let Some(found) = root.ancestors().find(|folder| folder.join(".git").exists()) {
+        return found.to_owned();
+    }
+    let plain = |place: &&Path| place.components().all(|part| matches!(part, Component::Normal(_)));
+    let below = place.filter(plain).filter(|place| root.ends_with(place)).map_or(0, |place| place.components().count());
+    root.ancestors().nth(below).unwrap_or(root).to_owned()
+}
+
 struct Walk<'a> {
     root: PathBuf,
+    repository: PathBuf,
     exclude: &'a [String],
     limits: Limits,
     seen: usize,
@@ -140,15 +166,21 @@ impl Walk<'_> {
                 "replace it by the folder, or list it in the parameter exclude",
             )),
             Ok(_) if !is_wanted(path) => {}
-            Ok(_) if !target.starts_with(&self.root) => self.problems.push(Problem::new(
+            Ok(_) if !self.is_reachable(&target) => self.problems.push(Problem::new(
                 path,
-                "it is a link that leaves the folder",
+                "it is a link that leaves the repository",
                 "replace it by the file, or list it in the parameter exclude",
             )),
             Ok(metadata) => self.file(path, &target, &metadata)?,
             Err(error) => self.unreadable(path, &error),
         }
         Ok(())
+    }
+
+    /// Files of the repository; not Git's own, which may hold a credential.
+    fn is_reachable(&self, target: &Path) -> bool {
+        let inside = target.strip_prefix(&self.repository);
+        inside.is_ok_and(|inside| inside.components().all(|part| part.as_os_str() != ".git"))
     }
 
     fn file(&mut self, path: &str, real: &Path, metadata: &Metadata) -> Result<(), Problem> {
@@ -224,7 +256,7 @@ mod tests {
     }
 
     fn read_within(directory: &Path, limits: Limits) -> Result<Checkout, Vec<String>> {
-        read_directory(directory, &[], limits)
+        read_directory(directory, None, &[], limits)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
@@ -252,12 +284,12 @@ mod tests {
         }
         let names: Vec<String> = read(dir.path()).unwrap().files.into_keys().collect();
         assert_eq!(names, ["db/changes/0001.yaml", "db/changes/notes.md", "db/sql/x.sql", "phasegate.yaml"]);
-        let some = read_directory(dir.path(), &["./db/changes/".into(), "phase".into()], Limits::USUAL).unwrap();
+        let some = read_directory(dir.path(), None, &["./db/changes/".into(), "phase".into()], Limits::USUAL).unwrap();
         assert_eq!(some.files.into_keys().collect::<Vec<_>>(), ["db/sql/x.sql", "phasegate.yaml"]);
     }
 
     #[test]
-    fn a_link_within_the_folder_is_read_and_one_that_leaves_it_is_an_error() {
+    fn a_link_to_a_file_is_read_and_one_to_elsewhere_or_to_a_folder_is_an_error() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("passwd.yaml"), "root: x").unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -267,7 +299,7 @@ mod tests {
 
         symlink(outside.path().join("passwd.yaml"), dir.path().join("c.yaml")).unwrap();
         let message = only(read(dir.path()));
-        assert!(message.starts_with("c.yaml: it is a link that leaves the folder; "), "{message}");
+        assert!(message.starts_with("c.yaml: it is a link that leaves the repository; "), "{message}");
         fs::remove_file(dir.path().join("c.yaml")).unwrap();
 
         symlink(outside.path(), dir.path().join("more")).unwrap();
@@ -280,6 +312,30 @@ mod tests {
 
         symlink("nowhere.yaml", dir.path().join("d.yaml")).unwrap();
         assert!(only(read(dir.path())).starts_with("d.yaml: cannot read it"));
+    }
+
+    #[test]
+    fn links_lead_as_far_as_the_repository_and_not_into_what_git_keeps_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = dir.path().join("teams/shop");
+        fs::create_dir_all(&app).unwrap();
+        fs::write(dir.path().join("base.yaml"), "kind: Base").unwrap();
+        symlink("../../base.yaml", app.join("a.yaml")).unwrap();
+        let read = |place: Option<&str>| {
+            let read = read_directory(&app, place.map(Path::new), &[], Limits::USUAL);
+            read.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        for unknown in [None, Some("shop"), Some("other/shop"), Some("."), Some(""), Some("teams/../teams/shop")] {
+            assert!(only(read(unknown)).starts_with("a.yaml: it is a link that leaves the repository"), "{unknown:?}");
+        }
+        assert_eq!(read(Some("teams/shop")).unwrap().files["a.yaml"], "kind: Base");
+        fs::create_dir(dir.path().join(".git")).unwrap();
+        assert_eq!(read(None).unwrap().files["a.yaml"], "kind: Base");
+
+        fs::write(dir.path().join(".git/config"), "url: https://user:secret@example.com").unwrap();
+        symlink("../../.git/config", app.join("b.yaml")).unwrap();
+        let message = only(read(None));
+        assert!(message.starts_with("b.yaml: it is a link that leaves the repository; "), "{message}");
     }
 
     #[test]

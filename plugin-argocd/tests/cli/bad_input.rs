@@ -135,10 +135,10 @@ fn nothing_to_render_is_an_error_since_argo_cd_would_prune_everything() {
 }
 
 #[test]
-fn links_that_leave_the_folder_and_too_many_files_are_refused() {
+fn links_that_leave_the_repository_and_too_many_files_are_refused() {
     starts(
         &refused(|dir| symlink("/etc/hostname", dir.join("h.yaml")).unwrap(), &["generate", "--namespace=shop"], &[]),
-        "h.yaml: it is a link that leaves the folder; ",
+        "h.yaml: it is a link that leaves the repository; ",
     );
     starts(
         &refused(|dir| symlink("..", dir.join("up")).unwrap(), &["generate", "--namespace=shop"], &[]),
