@@ -11,6 +11,8 @@
 )]
 
 mod cmp;
+mod custom_tool;
+mod health;
 mod ledger;
 mod play;
 mod rollouts;
