@@ -104,6 +104,12 @@ impl Delivery {
         })
     }
 
+    /// The same in folders, for an Application of several sources.
+    pub(crate) fn in_folders(self, folder: impl Fn(&str) -> &'static str) -> Self {
+        let files = self.files.into_iter().map(|(file, text)| (format!("{}/{file}", folder(&file)), text));
+        Self { files: files.collect() }
+    }
+
     /// As a tar archive.
     pub(crate) fn archive(&self) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();

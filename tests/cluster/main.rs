@@ -13,6 +13,7 @@
 )]
 
 // Where they play.
+mod admin;
 mod api;
 mod delivery;
 mod figures;
@@ -23,12 +24,19 @@ mod users;
 // The scenarios.
 mod abort;
 mod analysis;
+mod born_late;
+mod by_hand;
 mod contract;
 mod control;
 mod doors;
 mod force;
 mod git_revert;
+mod hands_off;
+mod health;
+mod jobs;
+mod multi_source;
 mod release;
+mod step_plugin;
 mod supersede;
 mod two_apps;
 mod undo;
@@ -37,4 +45,4 @@ mod warehouse;
 mod workload_ref;
 
 /// Scenarios that break what all share.
-mod alone {}
+mod alone;
