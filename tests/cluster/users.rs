@@ -1,5 +1,4 @@
 //! The users of a shop: they come, read and write all the time, and account for every row in the end.
-#![allow(dead_code, reason = "outages are for the scenarios below `alone`, which come and go")]
 
 use serde_json::json;
 
