@@ -20,12 +20,20 @@ const LEDGER: &str = "phasegate_ledger";
 
 /// Which of the two servers it is. They speak one protocol, and an address may call either `mysql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flavour {
+pub(crate) enum Flavour {
     Mariadb,
     Mysql,
 }
 
 impl Flavour {
+    /// Its name, for people.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mariadb => "MariaDB",
+            Self::Mysql => "MySQL",
+        }
+    }
+
     /// What tells a server from every other one, as SQL.
     ///
     /// MariaDB: the number that replication demands to be unique among servers that know each other. It has

@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
-use crate::text::percent_decoded;
+use crate::{mysql::Flavour, text::percent_decoded};
 
 pub(crate) use self::mysql::MysqlAddress;
 
@@ -118,8 +118,10 @@ impl DatabaseUrl {
     pub fn engine(&self) -> LedgerEngine {
         match &self.target {
             Target::Postgres(_) => LedgerEngine::Postgres,
-            Target::Mysql(address) if address.must_be_mariadb => LedgerEngine::Mariadb,
-            Target::Mysql(_) => LedgerEngine::Mysql,
+            Target::Mysql(address) => match address.must_be {
+                Some(Flavour::Mariadb) => LedgerEngine::Mariadb,
+                Some(Flavour::Mysql) | None => LedgerEngine::Mysql,
+            },
             Target::Sqlite(_) => LedgerEngine::Sqlite,
         }
     }
@@ -154,6 +156,27 @@ impl DatabaseUrl {
         all
     }
 
+    /// The same address, when it may lead to this engine; every connection then looks whether it does. `mysql://` may
+    /// lead to MariaDB too, whose dialect is another.
+    pub fn expecting(&self, engine: LedgerEngine) -> Option<Self> {
+        let must_be = match (&self.target, engine) {
+            (Target::Postgres(_), LedgerEngine::Postgres) | (Target::Sqlite(_), LedgerEngine::Sqlite) => {
+                return Some(self.clone());
+            }
+            (Target::Mysql(_), LedgerEngine::Mysql) => Flavour::Mysql,
+            (Target::Mysql(_), LedgerEngine::Mariadb) => Flavour::Mariadb,
+            (Target::Postgres(_), LedgerEngine::Mysql | LedgerEngine::Mariadb | LedgerEngine::Sqlite)
+            | (Target::Mysql(_), LedgerEngine::Postgres | LedgerEngine::Sqlite)
+            | (Target::Sqlite(_), LedgerEngine::Postgres | LedgerEngine::Mysql | LedgerEngine::Mariadb) => return None,
+        };
+        let Target::Mysql(address) = &self.target else { return None };
+        if address.must_be.is_some_and(|already| already != must_be) {
+            return None;
+        }
+        let address = MysqlAddress { must_be: Some(must_be), ..MysqlAddress::clone(address) };
+        Some(Self { target: Target::Mysql(Box::new(address)) })
+    }
+
     pub(crate) const fn target(&self) -> &Target {
         &self.target
     }
@@ -168,8 +191,8 @@ impl FromStr for DatabaseUrl {
         let target = match scheme {
             "postgres" | "postgresql" => Target::Postgres(Box::new(postgres(rest)?)),
             "sqlite" => Target::Sqlite(sqlite(rest)?),
-            "mysql" => Target::Mysql(Box::new(mysql::mysql(rest, false)?)),
-            "mariadb" => Target::Mysql(Box::new(mysql::mysql(rest, true)?)),
+            "mysql" => Target::Mysql(Box::new(mysql::mysql(rest, None)?)),
+            "mariadb" => Target::Mysql(Box::new(mysql::mysql(rest, Some(Flavour::Mariadb))?)),
             _ => return Err(BadDatabaseUrl::Scheme),
         };
         Ok(Self { target })

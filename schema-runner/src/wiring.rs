@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use clap::CommandFactory;
-use phase_ledger::{DatabaseUrl, ReadError, Session, WriteError, open_reader, open_session};
+use phase_ledger::{DatabaseUrl, LedgerEngine, ReadError, Session, WriteError, open_reader, open_session};
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
@@ -188,14 +188,16 @@ async fn api() -> Result<Api, Failure> {
     Ok(Api::new(kube::Client::try_from(config).map_err(again)?))
 }
 
-fn same_engine(plan: &Plan, url: &DatabaseUrl) -> Result<(), BadConfig> {
+/// The address, held to the engine of the plan.
+fn same_engine(plan: &Plan, url: &DatabaseUrl) -> Result<DatabaseUrl, BadConfig> {
     let (declared, found) = (plan.database.engine.as_str(), url.engine().as_str());
-    if declared == found { Ok(()) } else { Err(BadConfig::OtherEngine { declared, found }) }
+    let engine = LedgerEngine::ALL.into_iter().find(|engine| engine.as_str() == declared);
+    engine.and_then(|engine| url.expecting(engine)).ok_or(BadConfig::OtherEngine { declared, found })
 }
 
 async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
     let plan = config::plan(&args.plan)?;
-    same_engine(&plan, url)?;
+    let url = &same_engine(&plan, url)?;
     let stop = on_signals().map_err(again)?;
     let sight = sight(&args.live, &plan, clock()).await?;
     let report: Box<dyn Report> = match args.output {
@@ -240,7 +242,7 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
 
 async fn show_plan(args: PlanArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
     let plan = config::plan(&args.plan)?;
-    same_engine(&plan, url)?;
+    let url = &same_engine(&plan, url)?;
     let sight = sight(&args.live, &plan, clock()).await?;
     let mut session = open_session(url).await?;
     let seen = outlook(&plan, session.as_mut(), &Declared(plan.database.engine), sight.live.as_ref())

@@ -36,12 +36,14 @@ mod project;
 mod secrets;
 #[path = "runner/soak.rs"]
 mod soak;
+#[path = "runner/torture.rs"]
+mod torture;
 #[path = "runner/traffic.rs"]
 mod traffic;
 #[path = "runner/verify.rs"]
 mod verify;
 
-/// One test on each engine.
+/// One test on SQLite and one on PostgreSQL.
 macro_rules! on_both {
     ($name:ident, $body:ident) => {
         mod $name {
@@ -58,3 +60,26 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// One test on each engine.
+macro_rules! on_each {
+    ($name:ident, $body:ident) => {
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$body(crate::database::Database::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$body(crate::database::Database::postgres().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_mariadb() {
+                super::$body(crate::database::Database::mariadb().await).await;
+            }
+        }
+    };
+}
+pub(crate) use on_each;

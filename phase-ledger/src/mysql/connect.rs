@@ -70,8 +70,9 @@ async fn greet(connection: &mut MySqlConnection, address: &MysqlAddress) -> Resu
     let text = |at| values::text(&row, at).map(Option::unwrap_or_default).map_err(fault::unreachable);
     let version = text(0)?;
     let flavour = if version.contains("MariaDB") { Flavour::Mariadb } else { Flavour::Mysql };
-    if address.must_be_mariadb && flavour != Flavour::Mariadb {
-        let why = format!("the address begins with mariadb:, and the server is MySQL {version}; write mysql: instead");
+    if let Some(must_be) = address.must_be.filter(|must_be| *must_be != flavour) {
+        let (want, found) = (must_be.name(), flavour.name());
+        let why = format!("{want} was declared, and the server is {found} {version}; declare what it is");
         return Err(ReadError::Unsupported { why });
     }
     if let Some(why) = too_old(flavour, &version) {

@@ -3,12 +3,14 @@
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::{BadDatabaseUrl, no_stray_marks};
+use crate::mysql::Flavour;
 
 /// Where a MariaDB or MySQL database is.
 #[derive(Clone)]
 pub(crate) struct MysqlAddress {
     pub(crate) options: MySqlConnectOptions,
-    pub(crate) must_be_mariadb: bool,
+    /// The server that it must lead to; `mysql://` alone says nothing of that.
+    pub(crate) must_be: Option<Flavour>,
 }
 
 /// Read by the driver.
@@ -18,7 +20,7 @@ const KNOWN: [&str; 9] =
 const IGNORED: [&str; 6] =
     ["charset", "collation", "connect_timeout", "statement-cache-capacity", "timezone", "time-zone"];
 
-pub(super) fn mysql(rest: &str, must_be_mariadb: bool) -> Result<MysqlAddress, BadDatabaseUrl> {
+pub(super) fn mysql(rest: &str, must_be: Option<Flavour>) -> Result<MysqlAddress, BadDatabaseUrl> {
     let rest = rest.strip_prefix("//").ok_or(BadDatabaseUrl::Scheme)?;
     let (authority, path, query) = no_stray_marks(rest)?;
     let mut kept = Vec::new();
@@ -38,14 +40,17 @@ pub(super) fn mysql(rest: &str, must_be_mariadb: bool) -> Result<MysqlAddress, B
         .map_err(|_| BadDatabaseUrl::Unreadable)?;
     // The ledger lives in the database it describes.
     match options.get_database() {
-        Some(name) if !name.is_empty() => Ok(MysqlAddress { options, must_be_mariadb }),
+        Some(name) if !name.is_empty() => Ok(MysqlAddress { options, must_be }),
         Some(_) | None => Err(BadDatabaseUrl::NoDatabase),
     }
 }
 
 impl std::fmt::Display for MysqlAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = if self.must_be_mariadb { "mariadb" } else { "mysql" };
+        let scheme = match self.must_be {
+            Some(Flavour::Mariadb) => "mariadb",
+            Some(Flavour::Mysql) | None => "mysql",
+        };
         let (host, port) = (self.options.get_host(), self.options.get_port());
         write!(f, "{scheme}://{host}:{port}/{}", self.options.get_database().unwrap_or_default())
     }

@@ -84,3 +84,22 @@ fn every_engine_has_a_word_of_its_own() {
     assert_eq!("mariadb://a/b".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Mariadb);
     assert_eq!("postgres://a".parse::<DatabaseUrl>().unwrap().engine(), LedgerEngine::Postgres);
 }
+
+#[test]
+fn an_address_is_held_to_the_engine_that_was_declared() {
+    let url = |text: &str| text.parse::<DatabaseUrl>().unwrap();
+    for (text, engine, fits) in [
+        ("mysql://a/b", LedgerEngine::Mysql, true),
+        ("mysql://a/b", LedgerEngine::Mariadb, true),
+        ("mariadb://a/b", LedgerEngine::Mariadb, true),
+        ("mariadb://a/b", LedgerEngine::Mysql, false),
+        ("postgres://a/b", LedgerEngine::Postgres, true),
+        ("postgres://a/b", LedgerEngine::Mysql, false),
+        ("sqlite:///a", LedgerEngine::Sqlite, true),
+        ("sqlite:///a", LedgerEngine::Mariadb, false),
+        ("mysql://a/b", LedgerEngine::Postgres, false),
+    ] {
+        assert_eq!(url(text).expecting(engine).is_some(), fits, "{text} {engine:?}");
+    }
+    assert_eq!(url("mysql://a/b").expecting(LedgerEngine::Mariadb).unwrap().engine(), LedgerEngine::Mariadb);
+}

@@ -1,5 +1,6 @@
 //! What the live catalog says of the tables that a change touches.
 
+mod mysql;
 mod postgres;
 mod sqlite;
 
@@ -19,7 +20,8 @@ pub(crate) async fn read(
         let facts = match engine {
             Engine::Postgres => postgres::read(session, table).await?,
             Engine::Sqlite => sqlite::read(session, table).await?,
-            Engine::Mysql | Engine::Mariadb => None,
+            Engine::Mariadb => mysql::read(session, mysql::Flavour::Mariadb, table).await?,
+            Engine::Mysql => mysql::read(session, mysql::Flavour::Mysql, table).await?,
         };
         if let Some(facts) = facts {
             catalog.insert(table.clone(), facts);
@@ -38,7 +40,10 @@ pub(crate) async fn triggers_of_runners(session: &mut dyn Session, engine: Engin
         Engine::Sqlite => {
             "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'zzz_phasegate_*' ORDER BY name"
         }
-        Engine::Mysql | Engine::Mariadb => return Ok(Vec::new()),
+        Engine::Mysql | Engine::Mariadb => {
+            "SELECT t.trigger_name FROM information_schema.triggers t WHERE t.trigger_schema = DATABASE() \
+             AND t.trigger_name LIKE 'zzz\\_phasegate\\_%' ORDER BY t.trigger_name"
+        }
     };
     let rows = session.query(&Statement::plain(sql)).await?;
     Ok(rows.iter().filter_map(|row| text(row, 0)).collect())

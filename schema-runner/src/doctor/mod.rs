@@ -3,6 +3,7 @@
 //! A blocker is what makes a move fail or lose something; `run` asks for these itself before it first touches a change.
 //! A warning is what a person should know. Nothing here writes, and nothing takes a lock that anybody waits for.
 
+mod mysql;
 mod postgres;
 mod report;
 mod sqlite;
@@ -147,7 +148,7 @@ async fn of_the_database(session: &mut dyn Session, engine: Engine) -> Result<Ve
     match engine {
         Engine::Postgres => postgres::of_the_database(session).await,
         Engine::Sqlite => sqlite::of_the_database(session).await,
-        Engine::Mysql | Engine::Mariadb => Ok(Vec::new()),
+        Engine::Mysql | Engine::Mariadb => mysql::of_the_database(session).await,
     }
 }
 
@@ -186,7 +187,7 @@ async fn of_a_change(
     findings.extend(match engine {
         Engine::Postgres => postgres::of_a_change(session, &patient).await?,
         Engine::Sqlite => sqlite::of_a_change(session, &patient).await?,
-        Engine::Mysql | Engine::Mariadb => Vec::new(),
+        Engine::Mysql | Engine::Mariadb => mysql::of_a_change(session, &patient).await?,
     });
     Ok(findings)
 }
@@ -197,7 +198,7 @@ async fn size(session: &mut dyn Session, engine: Engine, table: &str) -> Result<
     let bytes = match engine {
         Engine::Postgres => postgres::bytes(session, table).await?,
         Engine::Sqlite => sqlite::bytes(session).await?,
-        Engine::Mysql | Engine::Mariadb => 0,
+        Engine::Mysql | Engine::Mariadb => mysql::bytes(session, table).await?,
     };
     let indexes = u64::try_from(facts.indexes.len()).unwrap_or(u64::MAX);
     Ok(Some(TableSize { table: table.to_owned(), rows: facts.rows_estimate, bytes, indexes }))

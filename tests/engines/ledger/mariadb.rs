@@ -477,6 +477,11 @@ async fn the_address_may_call_it_mysql_and_must_say_which_database() {
     let url = bench.database.url().replace("mariadb://", "mysql://");
     let mut session = open_session(&url.parse().unwrap()).await.unwrap();
     assert!(session.try_lock().await.unwrap());
+    let declared = url.parse::<DatabaseUrl>().unwrap().expecting(phase_ledger::LedgerEngine::Mysql).unwrap();
+    let error = open_session(&declared).await.err().unwrap();
+    assert!(error.to_string().contains("MySQL was declared, and the server is MariaDB 10.11"), "{error}");
+    let error = open_reader(&declared).unwrap().read().await.unwrap_err();
+    assert!(matches!(error, ReadError::Unsupported { .. }) && !error.is_transient(), "{error:?}");
     // This server has no TLS: who demands it does not get in without, and no password is in the message.
     for mode in ["required", "verify_ca", "verify_identity"] {
         let url: DatabaseUrl = format!("{url}?ssl-mode={mode}").parse().unwrap();

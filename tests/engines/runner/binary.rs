@@ -133,6 +133,13 @@ impl Running {
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    /// Its exit code, whatever it says meanwhile; none after a signal.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        let read = async { while let Ok(Some(_)) = self.lines.next_line().await {} };
+        timeout(PATIENCE, read).await.expect("it takes too long");
+        timeout(PATIENCE, self.child.wait()).await.expect("it takes too long").unwrap().code()
+    }
+
     /// Its exit code, and what is left of its output.
     pub(crate) async fn end(mut self) -> Said {
         let mut stdout = String::new();

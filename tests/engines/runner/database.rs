@@ -1,14 +1,14 @@
-//! A database of either engine, as a test and the application in it use it.
+//! A database of any engine, as a test and the application in it use it.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Row,
+    AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row,
     postgres::{PgConnectOptions, PgConnection},
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
 use tempfile::TempDir;
-use tests::postgres;
+use tests::{mariadb, postgres};
 
 /// A database and the directory of everything that belongs to the test.
 pub(crate) struct Database {
@@ -19,6 +19,8 @@ pub(crate) struct Database {
 enum Kind {
     Sqlite(PathBuf),
     Postgres(postgres::Database),
+    /// And the user that is the runner's.
+    Mariadb(mariadb::Database, String),
 }
 
 /// A value of a statement.
@@ -32,6 +34,7 @@ pub(crate) enum Bind {
 pub(crate) enum Connected {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
+    Mariadb(MySqlConnection),
 }
 
 impl Database {
@@ -48,10 +51,20 @@ impl Database {
         Self { directory, kind: Kind::Postgres(postgres::database().await.unwrap()) }
     }
 
+    pub(crate) async fn mariadb() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = mariadb::database().await.unwrap();
+        // Whoever makes triggers while there is a binary log must have SUPER, unless the server trusts everybody.
+        let owner = database.user("owner").await.unwrap();
+        database.execute(&format!("GRANT ALL PRIVILEGES ON *.* TO '{owner}'@'127.0.0.1'")).await.unwrap();
+        Self { directory, kind: Kind::Mariadb(database, owner) }
+    }
+
     pub(crate) fn engine(&self) -> &'static str {
         match self.kind {
             Kind::Sqlite(_) => "sqlite",
             Kind::Postgres(_) => "postgres",
+            Kind::Mariadb(..) => "mariadb",
         }
     }
 
@@ -59,10 +72,57 @@ impl Database {
         matches!(self.kind, Kind::Postgres(_))
     }
 
+    pub(crate) fn is_mariadb(&self) -> bool {
+        matches!(self.kind, Kind::Mariadb(..))
+    }
+
+    /// The port of its server; none of a file.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match &self.kind {
+            Kind::Sqlite(_) => None,
+            Kind::Postgres(_) => Some(postgres::shared().unwrap().port()),
+            Kind::Mariadb(..) => Some(mariadb::shared().unwrap().port()),
+        }
+    }
+
+    /// The runner's address by way of what listens on another port.
+    pub(crate) fn url_at(&self, port: u16) -> String {
+        match &self.kind {
+            Kind::Sqlite(_) => panic!("a file has no port"),
+            Kind::Postgres(database) => database.url_at("postgres", port),
+            Kind::Mariadb(database, owner) => database.url_at(owner, port),
+        }
+    }
+
+    /// Ends the runner's sessions on the server. Returns how many there were; none in a file.
+    pub(crate) async fn end_the_runners_sessions(&self) -> usize {
+        match &self.kind {
+            Kind::Sqlite(_) => 0,
+            Kind::Postgres(_) => {
+                let end = "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+                            WHERE application_name = 'phasegate' AND datname = current_database()";
+                self.rows(end).await.len()
+            }
+            Kind::Mariadb(_, owner) => {
+                let list = format!("SELECT id FROM information_schema.processlist WHERE user = '{owner}'");
+                let sessions = self.rows(&list).await;
+                for session in &sessions {
+                    // It may be gone by now.
+                    let mut connection = self.connect().await;
+                    let Connected::Mariadb(link) = &mut connection else { panic!("MariaDB") };
+                    let _ = sqlx::raw_sql(AssertSqlSafe(format!("KILL {}", session[0]))).execute(link).await;
+                    connection.close().await;
+                }
+                sessions.len()
+            }
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         match &self.kind {
             Kind::Sqlite(path) => format!("sqlite://{}", path.display()),
             Kind::Postgres(database) => database.url(),
+            Kind::Mariadb(database, owner) => database.url_as(owner),
         }
     }
 
@@ -76,6 +136,7 @@ impl Database {
                 let options = PgConnectOptions::from_str(&database.url()).unwrap();
                 Connected::Postgres(options.disable_statement_logging().connect().await.unwrap())
             }
+            Kind::Mariadb(database, _) => Connected::Mariadb(database.connect().await.unwrap()),
         }
     }
 
@@ -84,6 +145,10 @@ impl Database {
         let done = match &mut connection {
             Connected::Sqlite(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
             Connected::Postgres(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
+            Connected::Mariadb(connection) => {
+                let sql = format!("{CONCAT}{}", spoken(sql));
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
+            }
         };
         done.unwrap_or_else(|cause| panic!("{sql}: {cause}"));
         connection.close().await;
@@ -102,6 +167,15 @@ impl Database {
             Connected::Postgres(connection) => {
                 let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
                 rows.iter().map(|row| texts((0..row.len()).map(|at| row.get(at)).collect())).collect()
+            }
+            Connected::Mariadb(connection) => {
+                let sql = format!("{CONCAT}{}", spoken(sql));
+                let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
+                let text = |row: &sqlx::mysql::MySqlRow, at| {
+                    let bytes: Option<Vec<u8>> = row.try_get_unchecked(at).unwrap();
+                    bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+                };
+                rows.iter().map(|row| texts((0..row.len()).map(|at| text(row, at)).collect())).collect()
             }
         };
         connection.close().await;
@@ -130,16 +204,27 @@ impl Database {
             Kind::Postgres(_) => {
                 format!("INSERT INTO {table} ({columns}) SELECT {values} FROM generate_series(1, {count}) AS series(n)")
             }
+            Kind::Mariadb(..) => format!(
+                "INSERT INTO {table} ({columns}) SELECT {values} FROM (SELECT seq AS n FROM seq_1_to_{count}) AS series"
+            ),
         };
         self.execute(&series).await;
     }
 
     /// The word that the ledger has for the state of a change.
     pub(crate) async fn phase(&self, change: &str) -> String {
-        let (table, exists) = if self.is_postgres() {
-            ("phasegate.changes", "SELECT count(*) FROM pg_class WHERE oid = to_regclass('phasegate.changes')")
-        } else {
-            ("phasegate_changes", "SELECT count(*) FROM sqlite_master WHERE name = 'phasegate_changes'")
+        let (table, exists) = match &self.kind {
+            Kind::Postgres(_) => {
+                ("phasegate.changes", "SELECT count(*) FROM pg_class WHERE oid = to_regclass('phasegate.changes')")
+            }
+            Kind::Sqlite(_) => {
+                ("phasegate_changes", "SELECT count(*) FROM sqlite_master WHERE name = 'phasegate_changes'")
+            }
+            Kind::Mariadb(..) => (
+                "phasegate_changes",
+                "SELECT count(*) FROM information_schema.tables
+                  WHERE table_schema = database() AND table_name = 'phasegate_changes'",
+            ),
         };
         if self.number(exists).await == 0 {
             return "unknown".to_owned();
@@ -162,6 +247,17 @@ impl Connected {
                 }
                 Ok(query.execute(connection).await?.rows_affected())
             }
+            Self::Mariadb(connection) => {
+                let (sql, order) = by_place(sql);
+                let mut query = sqlx::query(AssertSqlSafe(sql));
+                for at in order {
+                    query = match binds[at].clone() {
+                        Bind::Int(number) => query.bind(number),
+                        Bind::Text(text) => query.bind(text),
+                    };
+                }
+                Ok(query.execute(connection).await?.rows_affected())
+            }
             Self::Postgres(connection) => {
                 let mut query = sqlx::query(sql);
                 for bind in binds {
@@ -177,8 +273,32 @@ impl Connected {
 
     pub(crate) async fn close(self) {
         match self {
+            Self::Mariadb(connection) => connection.close().await.unwrap(),
             Self::Sqlite(connection) => connection.close().await.unwrap(),
             Self::Postgres(connection) => connection.close().await.unwrap(),
         }
     }
+}
+
+/// Statements of these tests are the same for all engines: `||` joins text.
+const CONCAT: &str = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');";
+
+/// MariaDB casts to char and not to text.
+fn spoken(sql: &str) -> String {
+    sql.replace("AS text)", "AS char)")
+}
+
+/// `$2 ... $1` as `? ... ?`, and the order in which the values stand.
+fn by_place(sql: &str) -> (String, Vec<usize>) {
+    let mut pieces = sql.split('$');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    let mut order = Vec::new();
+    for piece in pieces {
+        let digits = piece.chars().take_while(char::is_ascii_digit).count();
+        let (number, rest) = piece.split_at(digits);
+        order.push(number.parse::<usize>().unwrap() - 1);
+        text.push('?');
+        text.push_str(rest);
+    }
+    (text, order)
 }

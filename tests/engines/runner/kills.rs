@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     binary::{Running, run, run_command, said},
     database::Database,
-    on_both,
+    on_each,
     project::{Project, V1, V2},
     traffic::{Shape, Writer, account},
 };
@@ -14,7 +14,7 @@ const ROWS: i64 = 20_000;
 /// Small batches, so that there is something to be killed in.
 const JSON: [&str; 4] = ["--output", "json", "--batch", "2ms"];
 
-on_both!(killed_after_each_thing_it_says_the_next_run_resumes_and_no_row_is_lost, kill_at_each_event);
+on_each!(killed_after_each_thing_it_says_the_next_run_resumes_and_no_row_is_lost, kill_at_each_event);
 async fn kill_at_each_event(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");
@@ -51,7 +51,7 @@ async fn kill_at_each_event(database: Database) {
     account(&database, Shape::New, ROWS, &[&old, &new]).await;
 }
 
-on_both!(killed_at_any_moment_of_the_backfill_it_resumes_where_it_was, kill_at_random);
+on_each!(killed_at_any_moment_of_the_backfill_it_resumes_where_it_was, kill_at_random);
 async fn kill_at_random(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: synced");
@@ -78,7 +78,7 @@ async fn kill_at_random(database: Database) {
     account(&database, Shape::New, ROWS, &[&old]).await;
 }
 
-on_both!(asked_to_leave_it_stops_within_its_batch_frees_the_lock_and_says_try_again, terminate);
+on_each!(asked_to_leave_it_stops_within_its_batch_frees_the_lock_and_says_try_again, terminate);
 async fn terminate(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");
@@ -96,7 +96,7 @@ async fn terminate(database: Database) {
     run(&database, &project).await.expect(0, &["goes on where a dead runner stopped", "is migrated"]);
 }
 
-on_both!(two_runners_at_once_do_the_work_once, two_at_once);
+on_each!(two_runners_at_once_do_the_work_once, two_at_once);
 async fn two_at_once(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");

@@ -3,14 +3,14 @@
 use crate::{
     binary::{PATIENCE, phasegate, run, run_command, said},
     database::Database,
-    on_both,
+    on_each,
     project::{Project, V1, V2},
     traffic::{Shape, Writer, account},
 };
 
 const ROWS: i64 = 20_000;
 
-on_both!(a_split_goes_forward_and_is_contracted_and_no_write_is_lost, forward);
+on_each!(a_split_goes_forward_and_is_contracted_and_no_write_is_lost, forward);
 async fn forward(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");
@@ -42,6 +42,13 @@ async fn forward(database: Database) {
     let made = "zzz_phasegate";
     let left = if database.is_postgres() {
         format!("SELECT count(*) FROM pg_trigger WHERE starts_with(tgname, '{made}')")
+    } else if database.is_mariadb() {
+        format!(
+            "SELECT (SELECT count(*) FROM information_schema.triggers
+                      WHERE trigger_schema = database() AND trigger_name LIKE '{made}%')
+                  + (SELECT count(*) FROM information_schema.columns
+                      WHERE table_schema = database() AND column_name LIKE '{made}%')"
+        )
     } else {
         format!("SELECT count(*) FROM sqlite_master WHERE name LIKE '{made}%'")
     };
@@ -50,7 +57,7 @@ async fn forward(database: Database) {
     run(&database, &project).await.expect(0, &["1 as Git asks, 0 blocked, 0 failed"]);
 }
 
-on_both!(a_split_is_reverted_to_pending_and_taken_forward_again_and_no_write_is_lost, back_and_forth);
+on_each!(a_split_is_reverted_to_pending_and_taken_forward_again_and_no_write_is_lost, back_and_forth);
 async fn back_and_forth(database: Database) {
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");
@@ -73,7 +80,7 @@ async fn back_and_forth(database: Database) {
     account(&database, Shape::New, ROWS, &[&old, &new]).await;
 }
 
-on_both!(the_gates_question_waits_until_the_phase_is_reached, check_waits);
+on_each!(the_gates_question_waits_until_the_phase_is_reached, check_waits);
 async fn check_waits(database: Database) {
     database.customers(1_000).await;
     let project = Project::split(&database, "target: synced");
@@ -100,7 +107,7 @@ async fn check_waits(database: Database) {
     said(broken).await.expect(78, &["remove the extra comma"]);
 }
 
-on_both!(without_live_versions_only_harmless_moves_are_made_and_it_is_said, harmless);
+on_each!(without_live_versions_only_harmless_moves_are_made_and_it_is_said, harmless);
 async fn harmless(database: Database) {
     database.customers(100).await;
     let project = Project::split(&database, "target: contracted");
@@ -109,7 +116,7 @@ async fn harmless(database: Database) {
     assert_eq!(database.phase("split-full-name").await, "migrated");
 }
 
-on_both!(plan_shows_sql_locks_rows_and_losses_and_changes_nothing, plan_only);
+on_each!(plan_shows_sql_locks_rows_and_losses_and_changes_nothing, plan_only);
 async fn plan_only(database: Database) {
     database.customers(1_234).await;
     let project = Project::split(&database, "target: contracted");
@@ -120,6 +127,9 @@ async fn plan_only(database: Database) {
     };
     let catalog = if database.is_postgres() {
         "SELECT string_agg(relname || relnatts, ',' ORDER BY relname) FROM pg_class WHERE relname !~ '^pg_toast'"
+    } else if database.is_mariadb() {
+        "SELECT group_concat(table_name || '.' || column_name || column_type) FROM information_schema.columns
+          WHERE table_schema = database()"
     } else {
         "SELECT group_concat(name || coalesce(sql, '')) FROM sqlite_master"
     };

@@ -5,11 +5,11 @@ use std::{fs, time::Duration};
 use crate::{
     binary::{phasegate, run, run_command, said},
     database::{Connected, Database},
-    on_both,
+    on_each,
     project::{Project, V1, V2},
 };
 
-on_both!(a_loss_is_counted_refused_and_then_accepted, loss);
+on_each!(a_loss_is_counted_refused_and_then_accepted, loss);
 async fn loss(database: Database) {
     database.customers(100).await;
     let project = Project::split(&database, "target: migrated");
@@ -30,7 +30,7 @@ async fn loss(database: Database) {
     assert_eq!(database.number("SELECT count(*) FROM customers WHERE full_name = 'Mary Ann Lee'").await, 3);
 }
 
-on_both!(an_applied_change_that_was_edited_is_named_and_nothing_moves, edited);
+on_each!(an_applied_change_that_was_edited_is_named_and_nothing_moves, edited);
 async fn edited(database: Database) {
     database.customers(100).await;
     let project = Project::split(&database, "target: expanded");
@@ -44,7 +44,7 @@ async fn edited(database: Database) {
     assert_eq!(database.phase("split-full-name").await, "expanded");
 }
 
-on_both!(a_change_that_vanished_from_git_stays_and_is_reported, vanished);
+on_each!(a_change_that_vanished_from_git_stays_and_is_reported, vanished);
 async fn vanished(database: Database) {
     database.customers(100).await;
     let project = Project::split(&database, "target: synced");
@@ -54,7 +54,7 @@ async fn vanished(database: Database) {
     assert_eq!(database.phase("split-full-name").await, "synced");
 }
 
-on_both!(rows_that_a_missing_trigger_let_diverge_are_counted_and_stop_the_change, planted);
+on_each!(rows_that_a_missing_trigger_let_diverge_are_counted_and_stop_the_change, planted);
 async fn planted(database: Database) {
     database.customers(1_000).await;
     let project = Project::split(&database, "target: synced");
@@ -73,7 +73,7 @@ async fn planted(database: Database) {
     run(&database, &project).await.expect(0, &["goes on where a dead runner stopped", "is migrated"]);
 }
 
-on_both!(a_sync_trigger_that_is_off_stops_the_change, trigger_off);
+on_each!(a_sync_trigger_that_is_off_stops_the_change, trigger_off);
 async fn trigger_off(database: Database) {
     database.customers(100).await;
     let project = Project::split(&database, "target: synced");
@@ -91,6 +91,15 @@ async fn trigger_off(database: Database) {
 }
 
 async fn triggers(database: &Database) -> Vec<Vec<String>> {
+    if database.is_mariadb() {
+        let names = "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database() ORDER BY 1";
+        let mut found = Vec::new();
+        for row in database.rows(names).await {
+            let shown = database.rows(&format!("SHOW CREATE TRIGGER {}", row[0])).await;
+            found.push(vec![row[0].clone(), shown[0][2].clone()]);
+        }
+        return found;
+    }
     database.rows("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name").await
 }
 
@@ -111,7 +120,7 @@ pub(crate) async fn without_triggers(database: &Database, sql: &str) {
     }
 }
 
-on_both!(a_row_whose_key_moves_during_the_backfill_is_filled_too, moved_keys);
+on_each!(a_row_whose_key_moves_during_the_backfill_is_filled_too, moved_keys);
 async fn moved_keys(database: Database) {
     const ROWS: i64 = 20_000;
     database.customers(ROWS).await;
@@ -136,7 +145,7 @@ async fn moved_keys(database: Database) {
     assert_eq!(database.number(wrong).await, 0);
 }
 
-on_both!(a_version_forced_in_is_reported_on_every_run_and_never_blocks_the_way_to_it, forced);
+on_each!(a_version_forced_in_is_reported_on_every_run_and_never_blocks_the_way_to_it, forced);
 async fn forced(database: Database) {
     database.customers(100).await;
     let project = Project::split(&database, "target: synced");
@@ -148,7 +157,7 @@ async fn forced(database: Database) {
     assert!(!quiet.says("VIOLATION"), "{}", quiet.all());
 }
 
-on_both!(a_plan_with_mistakes_is_refused_with_all_of_them_and_the_database_left_alone, bad_plan);
+on_each!(a_plan_with_mistakes_is_refused_with_all_of_them_and_the_database_left_alone, bad_plan);
 async fn bad_plan(database: Database) {
     let project = Project::split(&database, "target: migratd");
     project.change("other", "no_such_table", "target: migrated\n  wrong: 1");
@@ -162,7 +171,7 @@ async fn bad_plan(database: Database) {
     assert_eq!(database.phase("split-full-name").await, "pending");
 }
 
-on_both!(a_live_file_that_cannot_be_read_moves_nothing, bad_live);
+on_each!(a_live_file_that_cannot_be_read_moves_nothing, bad_live);
 async fn bad_live(database: Database) {
     database.customers(10).await;
     let project = Project::split(&database, "target: migrated");
@@ -174,7 +183,7 @@ async fn bad_live(database: Database) {
     assert_eq!(database.phase("split-full-name").await, "unknown");
 }
 
-on_both!(the_file_may_say_that_another_plan_is_wanted, other_plan);
+on_each!(the_file_may_say_that_another_plan_is_wanted, other_plan);
 async fn other_plan(database: Database) {
     database.customers(10).await;
     let project = Project::split(&database, "target: migrated");
@@ -258,7 +267,7 @@ async fn a_command_line_that_is_wrong_is_64_and_what_it_names_is_said() {
     said(phasegate(url, &["completions", "bash"])).await.expect(0, &["complete"]);
     said(phasegate(url, &["status"])).await.expect(75, &["cannot reach the database"]);
     said(phasegate("", &["status"])).await.expect(78, &["PHASEGATE_DATABASE_URL"]);
-    said(phasegate("mysql://u@h/d", &["status"])).await.expect(78, &["mysql"]);
+    said(phasegate("mysql://u@h", &["status"])).await.expect(78, &["names no database"]);
     said(phasegate(url, &["run", "--plan", "/nowhere"])).await.expect(78, &["/nowhere"]);
     said(phasegate(url, &["run", "--plan", "/", "--live", "a", "--kubernetes"])).await.expect(64, &["cannot be used"]);
 }
