@@ -15,7 +15,8 @@ use phase_ledger::{DatabaseUrl, LedgerEngine, ReadError, Session, WriteError, op
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
-    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
+    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan,
+    WhenHeld,
     adopt::{Adopt, adopt},
     chain,
     check::{Question, Siblings, Wait, check},
@@ -36,8 +37,8 @@ use schema_runner::{
 
 use crate::{
     args::{
-        AdoptArgs, CheckArgs, Cli, Command, GateRoleArgs, LiveArgs, Output, PauseArgs, PlanArgs, RunArgs, StatusArgs, VerifyArgs,
-        duration,
+        AdoptArgs, CheckArgs, Cli, Command, GateRoleArgs, LiveArgs, Output, PauseArgs, PlanArgs, RunArgs, StatusArgs,
+        VerifyArgs, duration,
     },
     config::{self, BadConfig},
 };

@@ -55,9 +55,7 @@ async fn plugin(settings: PluginSettings, serving: ServeConfig) -> Result<Ended,
     }
     match remote {
         Some(remote) => fronted(Remote::new(remote), protocol, serving).await,
-        None => {
-            fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), protocol, serving).await
-        }
+        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), protocol, serving).await,
     }
 }
 

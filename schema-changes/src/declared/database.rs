@@ -199,7 +199,8 @@ pub(crate) fn read_database(file: &str, text: &str) -> Result<Database, Vec<File
 }
 
 fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSpec) -> Database {
-    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers, integrity, replicas, backfill } = spec;
+    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers, integrity, replicas, backfill } =
+        spec;
     if !is_label(&metadata.name) || metadata.name.len() > 40 {
         complaints.add(
             &["metadata", "name"],

@@ -59,7 +59,7 @@ impl Bench {
         let url = "postgres://gate@127.0.0.1/customers";
         let mut access = Access::new(url.parse().unwrap(), AccessKey::of(url), "a".repeat(64).parse().ok());
         change(&mut access);
-        self.databases.set("customers", Says::this(crate::ports::Place::Declared(Arc::new(access))));
+        self.databases.set("customers", Says::this(Place::Declared(Arc::new(access))));
     }
 
     fn with_statements(mut self, text: &str) -> Self {
@@ -216,7 +216,7 @@ async fn a_replica_that_has_not_followed_is_waited_for() {
     let bench = bench();
     bench.declare(|access| {
         let (url, key) = (access.url.clone(), AccessKey::of("replica"));
-        access.replicas = vec![crate::ports::ReplicaAccess { name: "reports".to_owned(), url, key }];
+        access.replicas = vec![ReplicaAccess { name: "reports".to_owned(), url, key }];
     });
     bench.says("undecided", "").await;
     let replica = MemoryLedger::new();
