@@ -1,12 +1,6 @@
 //! A real Prometheus for tests. It scrapes nothing: PromQL computes every number that a test needs.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::PathBuf,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, net::TcpListener, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -14,7 +8,9 @@ use crate::guardian::{Guarded, guard};
 
 const PROGRAM: &str = "/usr/bin/prometheus";
 /// Many tests start servers at once on few cores.
-const START: Duration = Duration::from_secs(60);
+const LOOKS: u32 = 3000;
+/// How long to wait between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A running server. Dropping it stops it and removes its files.
 #[derive(Debug)]
@@ -53,15 +49,14 @@ impl Prometheus {
             server.arg(format!("--web.listen-address=127.0.0.1:{port}"));
             let guarded = guard(&server, &directory, "KILL").context("cannot start Prometheus")?;
             let log = || fs::read_to_string(directory.join("log")).unwrap_or_default();
-            let began = Instant::now();
-            while began.elapsed() < START {
+            for _ in 0..LOOKS {
                 if log().contains("Server is ready to receive web requests") {
                     return Ok(Self { port, _guarded: guarded });
                 }
                 if log().contains("level=error") {
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(BETWEEN_LOOKS);
             }
             let said = log();
             if !said.contains("address already in use") {

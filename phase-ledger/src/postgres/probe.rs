@@ -58,7 +58,10 @@ impl Probe for PostgresProbe {
             Ok(()) => Prepared::Understood,
             Err(cause) => match failed(cause) {
                 ProbeError::Refused { what } => Prepared::Refused(what),
-                other => return Err(other),
+                other @ (ProbeError::Unreachable { .. }
+                | ProbeError::Slow { .. }
+                | ProbeError::NotPermitted { .. }
+                | ProbeError::Unsupported { .. }) => return Err(other),
             },
         };
         self.message(DONE).await?;

@@ -37,11 +37,11 @@ pub(super) fn standing(measure: &Measure, measured: &Measured) -> Standing {
 
 /// What is wrong with a number; also with one that is none.
 fn beyond(measure: &Measure, value: f64) -> Option<String> {
-    // Written so that NaN is beyond every bound.
-    if let Some(most) = measure.at_most.filter(|most| !(value <= *most)) {
+    // What is no number is beyond every bound.
+    if let Some(most) = measure.at_most.filter(|most| value.is_nan() || value > *most) {
         return Some(format!("it was {}, above {most}", shown(value)));
     }
-    let least = measure.at_least.filter(|least| !(value >= *least))?;
+    let least = measure.at_least.filter(|least| value.is_nan() || value < *least)?;
     Some(format!("it was {}, below {least}", shown(value)))
 }
 
