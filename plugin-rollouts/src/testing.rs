@@ -122,7 +122,7 @@ pub(crate) fn misfit(kind: Kind, version: &str, change: &str, span: Span, window
         stable: Sighting::Seen { value: None, at },
         checks: Vec::new(),
     };
-    let verdict = judge(&[facts], Policy { max_age: Duration::ZERO }, at);
+    let verdict = judge(&[facts], Policy { max_age: Duration::ZERO, overdue: None }, at);
     let [Reason::SchemaBehind(found)] = verdict.reasons() else { panic!("{verdict:?}") };
     let mut made = found.clone();
     made.version = version.to_owned();

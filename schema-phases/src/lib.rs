@@ -35,5 +35,5 @@ pub use phase::{Move, NotAMove, SchemaPhase, Span, UnknownPhase};
 pub use sighting::{Because, Fact, Missing, Moment, Sighting};
 pub use supports::{AppVersion, BadSupports, Supports, Unclear};
 pub use target::{BadDigest, Currency, PlanDigest, Target, currency, next_move};
-pub use verdict::{Check, DatabaseFacts, LedgerSight, Misfit, Permit, Policy, Reason, Verdict, judge};
+pub use verdict::{Check, CheckOutcome, DatabaseFacts, LedgerSight, Misfit, Permit, Policy, Reason, Verdict, judge};
 pub use window::{Fit, PhaseWindow, ReversedWindow, UnreadableWindow};

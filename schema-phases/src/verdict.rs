@@ -35,13 +35,24 @@ pub enum LedgerSight {
     Changes(Vec<LiveChange>),
 }
 
-/// One health check beside the two windows.
+/// One check beside the two windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// Its name.
     pub name: String,
-    /// `Ok` when it passed; else what it waits for.
-    pub outcome: Sighting<Result<(), String>>,
+    /// What it found.
+    pub outcome: Sighting<CheckOutcome>,
+}
+
+/// What a check found. The texts go to users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// It holds.
+    Passed,
+    /// It does not hold, and may yet. The text says what is so.
+    Pending(String),
+    /// It does not hold, and whoever declared it wants the version taken back then. The text says what is so.
+    Failed(String),
 }
 
 /// How much a decision may rest on.
@@ -49,6 +60,9 @@ pub struct Check {
 pub struct Policy {
     /// Facts older than this are missing.
     pub max_age: Duration,
+    /// For how long the version has waited, once that is longer than its owner lets it wait: what would be a Wait is
+    /// then a Refuse, wherever one is allowed.
+    pub overdue: Option<Duration>,
 }
 
 /// Proof that [`judge`] said Proceed. Nothing else can make one.
@@ -122,12 +136,24 @@ pub enum Reason {
     },
     /// The pod template names no database.
     NoDatabase,
-    /// A check has not passed.
+    /// A check does not hold yet.
     CheckPending {
         /// The check.
         check: String,
-        /// What it waits for.
-        waits_for: String,
+        /// What is so.
+        found: String,
+    },
+    /// A check does not hold, and its version is to be taken back then.
+    CheckFailed {
+        /// The check.
+        check: String,
+        /// What is so.
+        found: String,
+    },
+    /// It has waited longer than its owner lets it wait.
+    Overdue {
+        /// For how long.
+        waited: Duration,
     },
     /// A required fact is missing.
     Unseen {
@@ -166,6 +192,8 @@ impl Reason {
             Self::NotBegun { .. } => "not_begun",
             Self::NoDatabase => "no_database",
             Self::CheckPending { .. } => "check_pending",
+            Self::CheckFailed { .. } => "check_failed",
+            Self::Overdue { .. } => "overdue",
             Self::Unseen { .. } => "unseen",
         }
     }
@@ -222,15 +250,21 @@ pub fn judge(databases: &[DatabaseFacts], policy: Policy, now: Moment) -> Verdic
         canary = canary.max(canary_standing(view, &mut why_canary));
         stable = stable.max(stable_standing(view, &mut why_stable));
     }
-    let pending = pending_checks(&seen);
+    let (failed, pending) = unmet_checks(&seen);
+    let overdue: Vec<Reason> = policy.overdue.map(|waited| Reason::Overdue { waited }).into_iter().collect();
     match (stable, canary) {
         // Also when stable does not fit: that is the way out, and is said.
-        (_, Canary::Inside) if pending.is_empty() => {
+        (_, Canary::Inside) if failed.is_empty() && pending.is_empty() => {
             Verdict::Proceed(Permit(()), [vec![Reason::Fits], why_stable].concat())
         }
-        (_, Canary::Inside) => Verdict::Wait([pending, why_stable].concat()),
+        (Stable::Inside, Canary::Inside) if !failed.is_empty() => Verdict::Refuse(failed),
+        (Stable::Inside, Canary::Inside) if !overdue.is_empty() => Verdict::Refuse([overdue, pending].concat()),
+        (Stable::Inside, Canary::NotYet) if !overdue.is_empty() => Verdict::Refuse([overdue, why_canary].concat()),
         (Stable::Inside, Canary::Never) => Verdict::Refuse(why_canary),
         // A refusal aborts, and an abort sends traffic back to stable: never refuse while stable is unfit or unsure.
+        (Stable::Absent | Stable::Inside | Stable::Uncertain | Stable::Stranded, Canary::Inside) => {
+            Verdict::Wait([failed, pending, why_stable].concat())
+        }
         (Stable::Absent | Stable::Uncertain | Stable::Stranded, Canary::Never)
         | (Stable::Absent | Stable::Inside | Stable::Uncertain | Stable::Stranded, Canary::NotYet) => {
             Verdict::Wait([why_canary, why_stable].concat())
@@ -243,7 +277,7 @@ struct View<'a> {
     facts: &'a DatabaseFacts,
     ledger: &'a LedgerSight,
     stable: Option<&'a AppVersion>,
-    checks: Vec<(&'a str, &'a Result<(), String>)>,
+    checks: Vec<(&'a str, &'a CheckOutcome)>,
 }
 
 fn look<'a>(facts: &'a DatabaseFacts, policy: Policy, now: Moment) -> Result<View<'a>, Vec<Missing>> {
@@ -329,13 +363,18 @@ fn misfit(version: &AppVersion, change: &LiveChange, span: Span, window: PhaseWi
     Misfit { version: version.name.clone(), change: change.profile.name.clone(), span, window }
 }
 
-fn pending_checks(seen: &[View<'_>]) -> Vec<Reason> {
-    let all = seen.iter().flat_map(|view| &view.checks);
-    all.filter_map(|(check, outcome)| {
-        let waits_for = outcome.as_ref().err()?.clone();
-        Some(Reason::CheckPending { check: (*check).to_owned(), waits_for })
-    })
-    .collect()
+/// The checks that failed, and those that do not hold yet.
+fn unmet_checks(seen: &[View<'_>]) -> (Vec<Reason>, Vec<Reason>) {
+    let (mut failed, mut pending) = (Vec::new(), Vec::new());
+    for (check, outcome) in seen.iter().flat_map(|view| &view.checks) {
+        let check = (*check).to_owned();
+        match outcome {
+            CheckOutcome::Passed => {}
+            CheckOutcome::Pending(found) => pending.push(Reason::CheckPending { check, found: found.clone() }),
+            CheckOutcome::Failed(found) => failed.push(Reason::CheckFailed { check, found: found.clone() }),
+        }
+    }
+    (failed, pending)
 }
 
 impl fmt::Display for Reason {
@@ -367,7 +406,10 @@ impl fmt::Display for Reason {
             Self::NoDatabase => f.write_str(
                 "the pod template has no label database.phasegate.dev/<database>; add one, or remove the step",
             ),
-            Self::CheckPending { check, waits_for } => write!(f, "the check {check} waits for {waits_for}"),
+            Self::CheckPending { check, found } | Self::CheckFailed { check, found } => write!(f, "{check}: {found}"),
+            Self::Overdue { waited } => {
+                write!(f, "it has waited for {} s, longer than its step allows", waited.as_secs())
+            }
             Self::Unseen { database, missing } => write!(f, "database {database}: {missing}"),
         }
     }

@@ -160,7 +160,7 @@ async fn ask(reader: &dyn LedgerReader, siblings: Option<&dyn Siblings>, questio
         stable: Sighting::Seen { value: None, at },
         checks: Vec::new(),
     };
-    let verdict = judge(&[facts], Policy { max_age: Duration::from_secs(30) }, clock.now());
+    let verdict = judge(&[facts], Policy { max_age: Duration::from_secs(30), overdue: None }, clock.now());
     let mut answer = Answer { verdict, by_sibling: false, siblings: None, interrupted: false };
     if let (Verdict::Undecided(_), Some(siblings)) = (&answer.verdict, siblings) {
         let (by_sibling, what) = match siblings.one_is_ready().await {

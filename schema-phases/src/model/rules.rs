@@ -88,7 +88,7 @@ impl Rules {
                 },
                 checks: Vec::new(),
             };
-            match judge(&[facts], Policy { max_age: Duration::from_secs(1) }, NOW) {
+            match judge(&[facts], Policy { max_age: Duration::from_secs(1), overdue: None }, NOW) {
                 Verdict::Proceed(..) => 0,
                 Verdict::Wait(_) => 1,
                 Verdict::Refuse(_) => 2,

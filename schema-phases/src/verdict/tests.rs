@@ -15,7 +15,7 @@ use crate::{
 type Window = (usize, usize);
 const WORDS: [&str; 5] = ["pending", "expanded", "synced", "migrated", "contracted"];
 const NOW: Moment = Moment::from_unix_millis(1_000_000);
-const POLICY: Policy = Policy { max_age: Duration::from_secs(10) };
+const POLICY: Policy = Policy { max_age: Duration::from_secs(10), overdue: None };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Motion {
@@ -95,6 +95,7 @@ enum Sight {
 enum CheckRow {
     Passes,
     Pending,
+    Failed,
     Stale,
     Missing,
 }
@@ -156,10 +157,11 @@ fn version(name: &str, said: &Said) -> AppVersion {
 
 fn check(row: CheckRow) -> Check {
     let (outcome, sight) = match row {
-        CheckRow::Passes => (Ok(()), Sight::Fresh),
-        CheckRow::Pending => (Err("the queue to drain".to_owned()), Sight::Fresh),
-        CheckRow::Stale => (Ok(()), Sight::Stale),
-        CheckRow::Missing => (Ok(()), Sight::Missing),
+        CheckRow::Passes => (CheckOutcome::Passed, Sight::Fresh),
+        CheckRow::Pending => (CheckOutcome::Pending("12 are left".to_owned()), Sight::Fresh),
+        CheckRow::Failed => (CheckOutcome::Failed("it grows".to_owned()), Sight::Fresh),
+        CheckRow::Stale => (CheckOutcome::Passed, Sight::Stale),
+        CheckRow::Missing => (CheckOutcome::Passed, Sight::Missing),
     };
     Check { name: "queue".to_owned(), outcome: sighting(outcome, sight, Fact::Check) }
 }
@@ -173,7 +175,7 @@ fn sighting<T>(value: T, sight: Sight, fact: Fact) -> Sighting<T> {
 }
 
 /// Section 3 of the design, in plain numbers. A row of its table a line, the strongest first.
-fn expected(rows: &[Row]) -> &'static str {
+fn expected(rows: &[Row], overdue: bool) -> &'static str {
     let unseen = |row: &Row| {
         matches!(row.ledger, Sight::Stale | Sight::Missing)
             || matches!(row.stable_sight, Sight::Stale | Sight::Missing)
@@ -196,12 +198,21 @@ fn expected(rows: &[Row]) -> &'static str {
         begun(row) && (row.spans.iter().zip(canary).any(outlived) || no_common_phase)
     };
     let stable_fits = |row: &Row| row.stable.as_ref().is_none_or(|stable| fits(row, stable));
+    // Refusing sends all traffic to stable: there must be one, and it must fit.
+    let may_refuse = rows.iter().all(stable_fits) && rows.iter().any(|row| row.stable.is_some());
+    let has = |outcome| rows.iter().any(|row| row.checks.contains(&outcome));
     if rows.iter().any(unseen) {
         "undecided"
-    } else if !rows.is_empty() && rows.iter().all(|row| fits(row, &row.canary)) {
-        let pending = rows.iter().any(|row| row.checks.contains(&CheckRow::Pending));
-        if pending { "wait" } else { "proceed" }
-    } else if rows.iter().any(never) && rows.iter().all(stable_fits) && rows.iter().any(|row| row.stable.is_some()) {
+    } else if rows.is_empty() {
+        "wait"
+    } else if rows.iter().all(|row| fits(row, &row.canary)) {
+        match (has(CheckRow::Failed), has(CheckRow::Pending)) {
+            (false, false) => "proceed",
+            (true, _) if may_refuse => "refuse",
+            (false, true) if may_refuse && overdue => "refuse",
+            (true, _) | (false, true) => "wait",
+        }
+    } else if (overdue || rows.iter().any(never)) && may_refuse {
         "refuse"
     } else {
         "wait"
@@ -209,16 +220,22 @@ fn expected(rows: &[Row]) -> &'static str {
 }
 
 fn judged(rows: &[Row]) -> Verdict {
+    judged_after(rows, None)
+}
+
+fn judged_after(rows: &[Row], overdue: Option<Duration>) -> Verdict {
     let facts: Vec<DatabaseFacts> =
         rows.iter().enumerate().map(|(index, row)| row.facts(&format!("db{index}"))).collect();
-    judge(&facts, POLICY, NOW)
+    judge(&facts, Policy { overdue, ..POLICY }, NOW)
 }
 
 fn assert_as_expected(rows: &[Row]) -> &'static str {
-    let verdict = judged(rows);
-    assert_eq!(verdict.as_str(), expected(rows), "{rows:#?}\n{:?}", verdict.reasons());
-    assert!(!verdict.reasons().is_empty(), "a verdict without a reason: {rows:#?}");
-    verdict.as_str()
+    for overdue in [Some(Duration::from_secs(3_600)), None] {
+        let verdict = judged_after(rows, overdue);
+        assert_eq!(verdict.as_str(), expected(rows, overdue.is_some()), "{rows:#?}\n{:?}", verdict.reasons());
+        assert!(!verdict.reasons().is_empty(), "a verdict without a reason: {rows:#?}");
+    }
+    judged(rows).as_str()
 }
 
 #[test]
@@ -234,7 +251,8 @@ fn one_change_every_window_of_both_versions_every_span() {
         for stable in &stables {
             for span in every_span() {
                 let row = Row::of(vec![span], canary.clone(), stable.clone());
-                for checks in [vec![], vec![CheckRow::Passes], vec![CheckRow::Passes, CheckRow::Pending]] {
+                use CheckRow::{Failed, Passes, Pending};
+                for checks in [vec![], vec![Passes], vec![Passes, Pending], vec![Pending, Failed]] {
                     let verdict = assert_as_expected(&[Row { checks, ..row.clone() }]);
                     let place = ["proceed", "wait", "refuse", "undecided"].iter().position(|word| *word == verdict);
                     seen[place.unwrap()] += 1;
@@ -242,7 +260,7 @@ fn one_change_every_window_of_both_versions_every_span() {
             }
         }
     }
-    assert_eq!(seen.iter().sum::<usize>(), 16 * 17 * 19 * 3);
+    assert_eq!(seen.iter().sum::<usize>(), 16 * 17 * 19 * 4);
     assert!(seen[..3].iter().all(|count| *count > 100), "{seen:?}");
 }
 
@@ -267,7 +285,7 @@ fn no_missing_or_stale_fact_is_ever_outweighed() {
     let (old, new) = ((0, 3), (3, 4));
     let contracted = PlainSpan { motion: Motion::Rest, from: 4, to: 4 };
     let sights = [Sight::Fresh, Sight::Stale, Sight::Missing];
-    let checks = [CheckRow::Passes, CheckRow::Pending, CheckRow::Stale, CheckRow::Missing];
+    let checks = [CheckRow::Passes, CheckRow::Pending, CheckRow::Failed, CheckRow::Stale, CheckRow::Missing];
     for canary in [old, new] {
         for stable in [None, Some(old), Some(new)] {
             for ledger in sights.into_iter().chain([Sight::NotBegun]) {
@@ -293,6 +311,7 @@ fn several_databases_are_one_question() {
     let rows = [
         fitting.clone(),
         Row { checks: vec![CheckRow::Pending], ..fitting.clone() },
+        Row { checks: vec![CheckRow::Failed], ..fitting.clone() },
         Row { checks: vec![CheckRow::Missing], ..fitting.clone() },
         Row { ledger: Sight::NotBegun, ..fitting.clone() },
         Row { ledger: Sight::Missing, ..fitting.clone() },
@@ -330,7 +349,7 @@ fn a_window_that_lets_the_new_shape_be_written_early_waits_when_rows_are_convert
             facts.ledger = sighting(LedgerSight::Changes(changes), Sight::Fresh, Fact::Ledger);
             let verdict = judge(&[facts], POLICY, NOW);
             let one_shape = canary.1 <= 3 || canary.0 >= 3;
-            let want = if one_shape { expected(&[Row::one(span, canary, None)]) } else { "wait" };
+            let want = if one_shape { expected(&[Row::one(span, canary, None)], false) } else { "wait" };
             assert_eq!(verdict.as_str(), want, "{canary:?} {span:?}");
             let told = verdict.reasons().iter().any(|reason| reason.as_str() == "canary_unclear");
             assert_eq!(told, !one_shape, "{canary:?} {span:?}");
@@ -376,7 +395,12 @@ fn the_reasons_name_what_is_live_what_is_needed_and_what_is_apart() {
             "the stable version stable is outside its window: c0 is contracted, it needs pending..migrated",
         ),
     ];
-    for (row, word, text) in rows {
+    let checked = |row| Row { checks: vec![row], ..Row::one(rest(3), (3, 4), Some((0, 3))) };
+    let more = [
+        (checked(CheckRow::Pending), "check_pending", "queue: 12 are left"),
+        (checked(CheckRow::Failed), "check_failed", "queue: it grows"),
+    ];
+    for (row, word, text) in rows.into_iter().chain(more) {
         let verdict = judged(&[row]);
         let reason = verdict.reasons().iter().find(|reason| reason.as_str() == word);
         assert_eq!(reason.map(ToString::to_string).as_deref(), Some(text), "{:?}", verdict.reasons());
@@ -395,6 +419,7 @@ fn check_row() -> impl Strategy<Value = CheckRow> {
     prop_oneof![
         6 => Just(CheckRow::Passes),
         1 => Just(CheckRow::Pending),
+        1 => Just(CheckRow::Failed),
         1 => Just(CheckRow::Stale),
         1 => Just(CheckRow::Missing),
     ]
@@ -438,8 +463,10 @@ proptest! {
 
     #[test]
     fn any_facts_are_judged_as_the_design_says(rows in rows()) {
-        let verdict = judged(&rows);
-        prop_assert_eq!(verdict.as_str(), expected(&rows));
+        for overdue in [None, Some(Duration::from_secs(60))] {
+            let verdict = judged_after(&rows, overdue);
+            prop_assert_eq!(verdict.as_str(), expected(&rows, overdue.is_some()));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn answer(phase: SchemaPhase, canary: &str, stable: &str) -> Answer {
         stable: seen(version("v1", stable)),
         checks: Vec::new(),
     };
-    let verdict = judge(&[facts], Policy { max_age: Duration::from_secs(1) }, at);
+    let verdict = judge(&[facts], Policy { max_age: Duration::from_secs(1), overdue: None }, at);
     Answer { verdict, view: view(Some(state)) }
 }
 
