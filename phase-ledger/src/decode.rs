@@ -18,6 +18,8 @@ pub(crate) type TextRow = [Option<String>; COLUMNS];
 pub(crate) enum Whose {
     /// A gate: only the server that the ledger was written on will do.
     Gate,
+    /// A gate, of a replica that applications read from: a standby of that server.
+    Replica,
     /// The runner: it takes the ledger of another server over.
     Runner,
 }
@@ -29,7 +31,7 @@ pub(crate) fn reading(rows: Vec<TextRow>, whose: Whose, prefix: &str) -> Result<
     let Some([format, standby, server_now, generation, server, plan, paused, ..]) = rows.peek().cloned() else {
         return Err(of.damaged("ledger", "it has no row"));
     };
-    if of.truth("ledger", "standby", standby.as_deref())? {
+    if of.truth("ledger", "standby", standby.as_deref())? && whose != Whose::Replica {
         return Err(ReadError::Standby);
     }
     let format = of.number("ledger", "format", format.as_deref())?;
@@ -38,7 +40,7 @@ pub(crate) fn reading(rows: Vec<TextRow>, whose: Whose, prefix: &str) -> Result<
     }
     let recorded = of.present("ledger", "server", server)?;
     let found = of.present("ledger", "server", server_now)?;
-    if whose == Whose::Gate && found != recorded {
+    if whose != Whose::Runner && found != recorded {
         return Err(ReadError::OtherServer { found, recorded });
     }
     let generation = Generation(of.number("ledger", "generation", generation.as_deref())?);

@@ -26,6 +26,7 @@ pub mod memory;
 pub mod mysql;
 mod open;
 pub mod postgres;
+mod probe;
 mod reader;
 mod session;
 pub mod sqlite;
@@ -41,7 +42,8 @@ pub use entry::{
 };
 pub use error::{ReadError, WriteError};
 pub use hidden::{Hidden, hidden, hidden_since};
-pub use open::{open_reader, open_session};
+pub use open::{open_reader, open_replica, open_session};
+pub use probe::{Prepared, Probe, ProbeError, QueryAnswer, TableName, open_probe};
 pub use reader::LedgerReader;
 pub use session::{Batch, Batched, Cell, HEARTBEAT, Row, Session, Statement, Transaction};
 pub use url::{BadDatabaseUrl, DatabaseUrl, LedgerEngine};

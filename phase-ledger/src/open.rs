@@ -25,6 +25,17 @@ pub fn open_reader(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError
     }
 }
 
+/// The gate's reader of a replica: what it shows of the ledger is how far the replica is.
+///
+/// # Errors
+/// [`ReadError::Unreachable`] for an engine that has no replicas here.
+pub fn open_replica(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
+    match PostgresReader::of_replica(url) {
+        Some(reader) => Ok(Box::new(reader)),
+        None => Err(ReadError::Unreachable { cause: "replicas are read of postgres only".into() }),
+    }
+}
+
 /// The runner's connection to a database.
 ///
 /// # Errors

@@ -3,11 +3,13 @@
 mod connect;
 mod fault;
 mod look;
+mod probe;
 mod reader;
 mod session;
 mod values;
 mod work;
 
+pub(crate) use probe::PostgresProbe;
 pub use reader::PostgresReader;
 pub use session::PostgresSession;
 

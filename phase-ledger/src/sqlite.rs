@@ -5,10 +5,12 @@
 
 mod fault;
 mod look;
+mod probe;
 mod reader;
 mod session;
 mod values;
 
+pub(crate) use probe::SqliteProbe;
 pub use reader::SqliteReader;
 pub use session::SqliteSession;
 

@@ -65,6 +65,10 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
 
+    /// A file that names the Prometheus servers which steps may ask.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub prometheus: Option<PathBuf>,
+
     /// What to log, to stderr, as JSON lines that Argo's log takes over [default: PHASEGATE_LOG, else info].
     #[arg(long, value_name = "LEVEL", global = true)]
     pub log: Option<LogLevel>,
@@ -81,6 +85,11 @@ pub enum Command {
     Install {
         /// The folder, such as /home/argo-rollouts/plugin-bin.
         directory: PathBuf,
+    },
+    /// Check the config of every step phasegate/gate in a file: a manifest of a Rollout, or a config alone.
+    CheckConfig {
+        /// The file, YAML or JSON.
+        file: PathBuf,
     },
     /// Print a completion script for a shell.
     Completions {

@@ -1,6 +1,6 @@
 //! The command line, checked.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use goplugin_wire::Protocol;
@@ -31,6 +31,8 @@ pub struct PluginSettings {
     pub protocol: Protocol,
     /// Where Prometheus asks, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// The file that names the Prometheus servers which steps may ask.
+    pub prometheus: Option<PathBuf>,
 }
 
 /// How to serve a cluster.
@@ -50,6 +52,8 @@ pub struct ServeSettings {
     pub allowed: Allowed,
     /// From the signal to end until new connections end.
     pub drain: Duration,
+    /// The file that names the Prometheus servers which steps may ask.
+    pub prometheus: Option<PathBuf>,
 }
 
 /// A value that cannot be used.
@@ -91,7 +95,7 @@ pub enum BadArgs {
 /// [`BadArgs`]. A word that the environment should not hold is none: a plugin that does not start cannot be started
 /// again before its controller is.
 pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadArgs> {
-    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, log } = args;
+    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, prometheus, log } = args;
     let limits = limits(*time_limit)?;
     let remote = match (endpoint, ca_file, token_file) {
         (Some(endpoint), Some(ca_file), Some(token_file)) => {
@@ -112,7 +116,7 @@ pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadA
         HostProtocol::Netrpc => Protocol::NetRpc,
         HostProtocol::Grpc => Protocol::Grpc,
     };
-    Ok(PluginSettings { limits, level: level(*log, stated), remote, protocol, metrics: *metrics })
+    Ok(PluginSettings { limits, level: level(*log, stated), remote, protocol, metrics: *metrics, prometheus: prometheus.clone() })
 }
 
 /// Checks the arguments of a server likewise.
@@ -140,6 +144,7 @@ pub fn checked_serve(args: &Args, serve: &ServeArgs, stated: Option<&str>) -> Re
         certificate: CertificateFiles { certificate: certificate.clone(), key: key.clone() },
         allowed: Allowed { everywhere: caller.iter().cloned().collect(), at_home: namespace_caller.clone() },
         drain: Duration::from_secs(*drain),
+        prometheus: args.prometheus.clone(),
     })
 }
 

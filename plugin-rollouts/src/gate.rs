@@ -5,24 +5,37 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
 use phase_ledger::LedgerState;
+use schema_changes::WhenOverdue;
 use schema_phases::{
-    AppVersion, Because, DatabaseFacts, Fact, LedgerSight, Missing, Moment, Policy, Sighting, Verdict, judge,
+    AppVersion, Check, CheckOutcome, DatabaseFacts, Fact, LedgerSight, Missing, Policy, Reason, Sighting, Verdict,
+    judge,
 };
 use tokio::time::timeout;
 
 use crate::{
-    ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, StableVersion, VersionRef},
+    ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, RunnerJobs, StableVersion, VersionRef},
     step::rollout::AskingRollout,
     template::{PodTemplate, distinct_names},
 };
 
+mod checks;
 mod clock;
+mod jobs;
 mod looks;
+mod measures;
+mod question;
 mod readers;
+mod waits;
 
+pub use checks::CheckPorts;
 pub use clock::Clock;
 pub use looks::{Look, Looks, Manner, Memory};
+pub use question::{Answer, DatabaseSeen, PlanSight, Question, Unasked, View};
 pub use readers::Readers;
+
+use checks::{Checks, Wanted, Watching};
+use jobs::Jobs;
+use waits::{WaitKey, Waiting, Waits, Watched};
 
 /// More databases than any pod uses.
 const MOST_DATABASES: usize = 32;
@@ -36,104 +49,16 @@ pub struct Limits {
     pub kubernetes: Duration,
     /// One read of a ledger, the connection included.
     pub ledger: Duration,
+    /// One of the further checks.
+    pub checks: Duration,
 }
 
 impl Limits {
-    /// Limits of which the slowest path (Kubernetes, then the ledger) fits into `total`.
+    /// Limits of which the slowest path that every question goes (Kubernetes, then the ledger) fits into `total`. Checks
+    /// come after it, and all at once: where both are slow nothing is decided.
     pub fn within(total: Duration) -> Self {
-        Self { total, kubernetes: total * 3 / 8, ledger: total / 2 }
+        Self { total, kubernetes: total * 3 / 8, ledger: total / 2, checks: total / 2 }
     }
-}
-
-/// A question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Who asks.
-    pub rollout: AskingRollout,
-    /// Only these databases; none means all that the pod template names.
-    pub only: Option<BTreeSet<String>>,
-}
-
-/// The answer to a question.
-#[derive(Debug)]
-pub struct Answer {
-    /// The decision.
-    pub verdict: Verdict,
-    /// What it rests on.
-    pub view: View,
-}
-
-/// What was seen, for messages and the status.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The name of the version that asks.
-    pub canary: String,
-    /// The name of the version that serves.
-    pub stable: Option<String>,
-    /// The databases, by name.
-    pub databases: Vec<DatabaseSeen>,
-    /// When the answer was given.
-    pub at: Moment,
-}
-
-/// What was seen of one database.
-#[derive(Clone, Debug)]
-pub struct DatabaseSeen {
-    /// Its name.
-    pub name: String,
-    /// The canary, as far as it concerns this database.
-    pub canary: AppVersion,
-    /// The stable version likewise; none when it does not use the database.
-    pub stable: Option<AppVersion>,
-    /// Its ledger.
-    pub ledger: Option<Arc<LedgerState>>,
-    /// Which plan was worked on last.
-    pub plan: PlanSight,
-    /// What else a person should know.
-    pub note: Option<String>,
-}
-
-/// Which plan a ledger was worked on with last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlanSight {
-    /// The one Git wants now.
-    Wanted,
-    /// Another.
-    Another,
-    /// Nobody can say.
-    Unknown,
-}
-
-/// Why a question could not be put.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unasked {
-    /// The time is up.
-    #[error("nothing was decided within {} ms; the database or the Kubernetes API is slow", within.as_millis())]
-    OutOfTime {
-        /// The time there was.
-        within: Duration,
-    },
-    /// What the canary is cannot be told.
-    #[error("the canary's pod template is not in the Rollout, and its ReplicaSet cannot be read: {}", told(because))]
-    NoTemplate {
-        /// Why.
-        because: Because,
-    },
-    /// The step names a database that the pod template does not.
-    #[error(
-        "the config of this step names the database `{database}`, and the pod template has no label \
-         database.phasegate.dev/{database}; add the label, or correct the config"
-    )]
-    NotLabelled {
-        /// The database.
-        database: String,
-    },
-    /// More databases than any pod uses.
-    #[error("the pod template names {found} databases; at most {MOST_DATABASES} are judged")]
-    TooMany {
-        /// How many.
-        found: usize,
-    },
 }
 
 /// Answers questions.
@@ -146,6 +71,9 @@ pub struct Gate {
     places: Looks<DatabaseRef, Place>,
     templates: Looks<VersionRef, Arc<PodTemplate>>,
     ledgers: Looks<AccessKey, Option<Arc<LedgerState>>>,
+    checks: Checks,
+    jobs: Option<Jobs>,
+    waits: Waits,
 }
 
 /// How long an answer that only says wait may rest on what Kubernetes said before. What is not there yet is looked for
@@ -179,7 +107,25 @@ impl Gate {
             places: Looks::new(Manner { limit: limits.kubernetes, keep: keep_place }, clock),
             templates: Looks::new(Manner { limit: limits.kubernetes, keep: |_| KEEP_TEMPLATE }, clock),
             ledgers: Looks::new(Manner { limit: limits.ledger, keep: |_| Duration::ZERO }, clock),
+            checks: Checks::new(None, limits.checks, clock),
+            jobs: None,
+            waits: Waits::default(),
         }
+    }
+
+    /// The same gate, with a way to look at more than the two windows. Without it, what a version or a step asks to be
+    /// checked is a missing fact.
+    #[must_use]
+    pub fn with_checks(mut self, ports: CheckPorts) -> Self {
+        self.checks = Checks::new(Some(ports), self.limits.checks, self.clock);
+        self
+    }
+
+    /// The same gate, which also tells what became of a runner's Job. Only for messages.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: Arc<dyn RunnerJobs>) -> Self {
+        self.jobs = Some(Jobs::new(jobs, self.limits, self.clock));
+        self
     }
 
     /// Answers one question, within the time allowed whatever hangs.
@@ -187,8 +133,23 @@ impl Gate {
     /// # Errors
     /// [`Unasked`], when there was nothing to judge.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Unasked> {
-        let within = self.limits.total;
-        timeout(within, self.considered(question)).await.unwrap_or(Err(Unasked::OutOfTime { within }))
+        let (within, config) = (self.limits.total, &question.config);
+        let key = WaitKey::of(&question.rollout);
+        let waiting = self.waits.ask(&key, config.requeue);
+        let answered = timeout(within, self.considered(question, &waiting)).await;
+        let (answer, looked) = match answered.unwrap_or(Err(Unasked::OutOfTime { within })) {
+            Ok(answered) => answered,
+            Err(unasked) => {
+                self.waits.looked(&key, config.requeue, Watched::Blind);
+                return Err(unasked);
+            }
+        };
+        self.waits.looked(&key, config.requeue, looked);
+        match &answer.verdict {
+            Verdict::Proceed(..) | Verdict::Refuse(_) => self.waits.over(&key),
+            Verdict::Wait(_) | Verdict::Undecided(_) => {}
+        }
+        Ok(answer)
     }
 
     /// Forgets what is idle. To be called now and then.
@@ -197,6 +158,11 @@ impl Gate {
         self.templates.forget_idle(IDLE);
         self.ledgers.forget_idle(IDLE);
         self.readers.close_idle(IDLE);
+        self.checks.forget_idle(IDLE);
+        if let Some(jobs) = &self.jobs {
+            jobs.forget_idle(IDLE);
+        }
+        self.waits.forget_idle();
     }
 
     /// How many ledgers are open.
@@ -206,47 +172,122 @@ impl Gate {
 
     /// INVARIANT: only an answer that says wait rests on anything seen before the question. Thousands may wait for
     /// days, and ask Kubernetes little; whoever is let in or refused has everything looked at anew.
-    async fn considered(&self, question: &Question) -> Result<Answer, Unasked> {
-        let (answer, remembered) = self.consider(question, Memory::Allowed).await?;
-        if !remembered || matches!(answer.verdict, Verdict::Wait(_)) {
-            return Ok(answer);
+    async fn considered(&self, question: &Question, waiting: &Waiting) -> Result<(Answer, Watched), Unasked> {
+        let (answer, seen) = self.consider(question, waiting, Memory::Allowed).await?;
+        if !seen.remembered || matches!(answer.verdict, Verdict::Wait(_)) {
+            return Ok((answer, seen.watched));
         }
-        Ok(self.consider(question, Memory::Forbidden).await?.0)
+        let (answer, seen) = self.consider(question, waiting, Memory::Forbidden).await?;
+        Ok((answer, seen.watched))
     }
 
-    async fn consider(&self, question: &Question, memory: Memory) -> Result<(Answer, bool), Unasked> {
-        let rollout = &question.rollout;
+    async fn consider(
+        &self,
+        question: &Question,
+        waiting: &Waiting,
+        memory: Memory,
+    ) -> Result<(Answer, Seen), Unasked> {
+        let Question { rollout, config } = question;
         let ledgers = async {
             let (canary, remembered) = self.canary(rollout, memory).await?;
-            let wanted = wanted(&canary, question.only.as_ref())?;
+            let wanted = wanted(&canary, config.databases.as_ref())?;
             let looks = wanted.into_iter().map(|(name, namespace)| self.ledger(rollout, name, namespace, memory));
             Ok((canary, remembered, join_all(looks).await))
         };
         let (stable, ledgers) = tokio::join!(self.stable(rollout, memory), ledgers);
         let (canary, canary_remembered, ledgers) = ledgers?;
-        let remembered = canary_remembered
-            || stable.as_ref().is_some_and(|look| look.remembered)
-            || ledgers.iter().any(|ledger| ledger.remembered);
+        let mut seen = Seen {
+            remembered: canary_remembered
+                || stable.as_ref().is_some_and(|look| look.remembered)
+                || ledgers.iter().any(|ledger| ledger.remembered),
+            watched: Watched::Blind,
+        };
         let (name, stable_name) = names(rollout, &canary, stable.as_ref());
+        let mut checks: Vec<(usize, Wanted)> =
+            config.measures.iter().cloned().map(|it| (0, Wanted::Measure(it))).collect();
         let mut facts = Vec::new();
         let mut databases = Vec::new();
-        for LedgerLook { database, ledger, state, plan, note, remembered: _ } in ledgers {
-            let canary = AppVersion { name: name.clone(), annotation: canary.supports(&database).to_owned() };
+        for (at, look) in ledgers.into_iter().enumerate() {
+            let LedgerLook { database, namespace, ledger, state, access, plan, note, remembered: _ } = look;
+            let version = AppVersion { name: name.clone(), annotation: canary.supports(&database).to_owned() };
             let stable = self.stable_sight(stable.as_ref(), &database, stable_name.as_deref());
+            if let Some(access) = &access {
+                let config_map = canary.statements(&database).map(str::to_owned);
+                checks.extend(checks_of(rollout, access, config_map, &version).into_iter().map(|check| (at, check)));
+            }
             databases.push(DatabaseSeen {
                 name: database.clone(),
-                canary: canary.clone(),
+                namespace,
+                canary: version.clone(),
                 stable: if let Sighting::Seen { value, .. } = &stable { value.clone() } else { None },
                 ledger: state,
+                wanted: access.and_then(|access| access.wanted.clone()),
                 plan,
                 note,
             });
-            facts.push(DatabaseFacts { database, ledger, canary, stable, checks: Vec::new() });
+            facts.push(DatabaseFacts { database, ledger, canary: version, stable, checks: Vec::new() });
+        }
+        if !facts.is_empty() {
+            self.check(&mut facts, checks, memory, Watching { watch: config.watch.as_ref(), waiting }, &mut seen).await;
         }
         let at = self.clock.now();
-        let max_age = if remembered { KEEP_TEMPLATE + self.limits.total } else { self.limits.total };
-        let verdict = judge(&facts, Policy { max_age }, at);
-        Ok((Answer { verdict, view: View { canary: name, stable: stable_name, databases, at } }, remembered))
+        let overdue = waiting.waited >= config.overdue_after;
+        let refuse = overdue && config.when_overdue == WhenOverdue::Refuse;
+        let policy = Policy { overdue: refuse.then_some(waiting.waited), ..self.policy(&seen) };
+        let verdict = judge(&facts, policy, at);
+        if let (Verdict::Wait(reasons), Some(jobs)) = (&verdict, &self.jobs) {
+            jobs.tell(reasons, &mut databases).await;
+        }
+        let view = View { canary: name, stable: stable_name, databases, waited: waiting.waited, overdue, at };
+        Ok((Answer { verdict, view }, seen))
+    }
+
+    const fn policy(&self, seen: &Seen) -> Policy {
+        let more = if seen.remembered { KEEP_TEMPLATE } else { Duration::ZERO };
+        Policy { max_age: self.limits.total.saturating_add(more), overdue: None }
+    }
+
+    /// Looks at the checks, if it is they who decide.
+    async fn check(
+        &self,
+        facts: &mut [DatabaseFacts],
+        wanted: Vec<(usize, Wanted)>,
+        memory: Memory,
+        watching: Watching<'_>,
+        seen: &mut Seen,
+    ) {
+        let (several, at) = (facts.len() > 1, self.clock.now());
+        let mut named = Vec::new();
+        for (place, check) in &wanted {
+            if let Some(facts) = facts.get_mut(*place) {
+                let not_yet = CheckOutcome::Pending("it was not looked at".to_owned());
+                let name = check.name(&facts.database, several);
+                facts.checks.push(Check { name: name.clone(), outcome: Sighting::Seen { value: not_yet, at } });
+                named.push((*place, name));
+            }
+        }
+        let verdict = judge(facts, self.policy(seen), at);
+        if !verdict.reasons().iter().any(|reason| matches!(reason, Reason::CheckPending { .. })) {
+            return;
+        }
+        let found = join_all(wanted.into_iter().map(|(_, check)| self.checks.found(check, memory, watching))).await;
+        facts.iter_mut().for_each(|facts| facts.checks.clear());
+        let mut watched = Vec::new();
+        for ((place, name), found) in named.into_iter().zip(found) {
+            seen.remembered |= found.remembered;
+            watched.extend(found.watched);
+            if let Some(facts) = facts.get_mut(place) {
+                let outcome = found.named(&name);
+                facts.checks.push(Check { name, outcome });
+            }
+        }
+        seen.watched = if watched.contains(&Watched::Bad) {
+            Watched::Bad
+        } else if watched.iter().all(|one| *one == Watched::Well) {
+            Watched::Well
+        } else {
+            Watched::Blind
+        };
     }
 
     async fn canary(&self, rollout: &AskingRollout, memory: Memory) -> Result<(Arc<PodTemplate>, bool), Unasked> {
@@ -304,6 +345,7 @@ impl Gate {
     async fn ledger(&self, rollout: &AskingRollout, name: String, namespace: String, memory: Memory) -> LedgerLook {
         let asked_from = rollout.namespace.clone();
         let namespace = if namespace.is_empty() { asked_from.clone() } else { namespace };
+        let wanted_namespace = namespace.clone();
         let wanted = DatabaseRef { name: name.clone(), namespace, asked_from };
         let (port, key) = (Arc::clone(&self.databases), wanted.clone());
         let how = move || -> BoxFuture<'static, _> {
@@ -313,6 +355,8 @@ impl Gate {
         let place = self.places.look(key, memory, how).await;
         let mut seen = LedgerLook {
             database: name,
+            namespace: wanted_namespace,
+            access: None,
             // Seen, and not missing: where nothing was rendered, no run can have begun.
             ledger: Sighting::Seen { value: LedgerSight::NotBegun, at: place.at },
             state: None,
@@ -330,6 +374,7 @@ impl Gate {
 
     async fn read(&self, access: Arc<Access>, seen: &mut LedgerLook) {
         let (readers, key, wanted) = (Arc::clone(&self.readers), access.key.clone(), access.wanted.clone());
+        seen.access = Some(Arc::clone(&access));
         let how = move || -> BoxFuture<'static, _> {
             let (readers, access) = (Arc::clone(&readers), Arc::clone(&access));
             async move { readers.read(&access).await }.boxed()
@@ -356,11 +401,40 @@ impl Gate {
 /// What was seen of one database's ledger.
 struct LedgerLook {
     database: String,
+    namespace: String,
+    access: Option<Arc<Access>>,
     ledger: Sighting<LedgerSight>,
     state: Option<Arc<LedgerState>>,
     plan: PlanSight,
     note: Option<String>,
     remembered: bool,
+}
+
+/// What else is known of how a question was looked at.
+struct Seen {
+    /// Whether anything began before the question.
+    remembered: bool,
+    /// How the measures were.
+    watched: Watched,
+}
+
+/// The checks of one database, which its declaration and the canary ask for.
+fn checks_of(
+    rollout: &AskingRollout,
+    access: &Arc<Access>,
+    config_map: Option<String>,
+    version: &AppVersion,
+) -> Vec<Wanted> {
+    let statements = config_map.map(|config_map| Wanted::Statements {
+        access: Arc::clone(access),
+        namespace: rollout.namespace.clone(),
+        config_map,
+    });
+    let integrity =
+        access.integrity.iter().map(|query| Wanted::Integrity { access: Arc::clone(access), query: query.clone() });
+    let replicas =
+        access.replicas.iter().map(|replica| Wanted::Replica { replica: replica.clone(), version: version.clone() });
+    statements.into_iter().chain(integrity).chain(replicas).collect()
 }
 
 /// What the canary and the stable version are called.
@@ -378,16 +452,6 @@ fn names(
     }
 }
 
-fn told(because: &Because) -> String {
-    match because {
-        Because::Unreachable(why) | Because::NotPermitted(why) | Because::Untrusted(why) | Because::NotThere(why) => {
-            why.clone()
-        }
-        Because::TimedOut(after) => format!("no answer within {} ms", after.as_millis()),
-        Because::Stale { age } => format!("last seen {} s ago", age.as_secs()),
-    }
-}
-
 /// The databases to judge, with the namespaces their labels name.
 fn wanted(canary: &PodTemplate, only: Option<&BTreeSet<String>>) -> Result<Vec<(String, String)>, Unasked> {
     if let Some(database) = only.and_then(|only| only.iter().find(|database| !canary.uses(database))) {
@@ -398,7 +462,11 @@ fn wanted(canary: &PodTemplate, only: Option<&BTreeSet<String>>) -> Result<Vec<(
         .filter(|(name, _)| only.is_none_or(|only| only.contains(*name)))
         .map(|(name, namespace)| (name.to_owned(), namespace.to_owned()))
         .collect();
-    if wanted.len() > MOST_DATABASES { Err(Unasked::TooMany { found: wanted.len() }) } else { Ok(wanted) }
+    if wanted.len() > MOST_DATABASES {
+        Err(Unasked::TooMany { found: wanted.len(), most: MOST_DATABASES })
+    } else {
+        Ok(wanted)
+    }
 }
 
 #[cfg(test)]

@@ -16,8 +16,10 @@
     )
 )]
 
+pub mod announce;
 pub mod args;
 mod chain;
+mod check_config;
 pub mod config;
 pub mod front;
 pub mod gate;

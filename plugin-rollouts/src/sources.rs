@@ -1,5 +1,10 @@
-//! Where the gate's facts come from.
+//! The ports' real implementations, one a file.
 
 pub mod declared;
+pub mod events;
+pub mod jobs;
 pub mod kube;
+pub mod probes;
+pub mod prometheus;
 pub mod token_review;
+pub mod version_sql;

@@ -7,6 +7,9 @@ pub const DATABASE_LABEL: &str = "database.phasegate.dev/";
 /// Annotations under this prefix say which schema changes it was built for.
 pub const SUPPORTS_ANNOTATION: &str = "supports.phasegate.dev/";
 
+/// Annotations under this prefix name the ConfigMaps with a version's own SQL.
+pub const STATEMENTS_ANNOTATION: &str = "statements.phasegate.dev/";
+
 /// Longer names are cut in messages; Docker allows 128 characters in a tag.
 const LONGEST_NAME: usize = 48;
 
@@ -25,9 +28,10 @@ impl PodTemplate {
         annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
         image: &str,
     ) -> Self {
+        let ours = [SUPPORTS_ANNOTATION, STATEMENTS_ANNOTATION];
         Self {
-            labels: under(DATABASE_LABEL, labels),
-            annotations: under(SUPPORTS_ANNOTATION, annotations),
+            labels: under(&[DATABASE_LABEL], labels),
+            annotations: under(&ours, annotations),
             image: image.chars().take(1024).collect(),
         }
     }
@@ -62,6 +66,11 @@ impl PodTemplate {
         self.annotations.get(&format!("{SUPPORTS_ANNOTATION}{database}")).map_or("", String::as_str)
     }
 
+    /// The ConfigMap with the statements it uses of one database; none when it names none.
+    pub fn statements(&self, database: &str) -> Option<&str> {
+        self.annotations.get(&format!("{STATEMENTS_ANNOTATION}{database}")).map(|name| name.trim())
+    }
+
     /// What people call this version: the tag of the image, else the pod template's hash.
     pub fn version_name(&self, pod_hash: &str) -> String {
         let name = self.tag().unwrap_or(pod_hash);
@@ -75,8 +84,8 @@ impl PodTemplate {
     }
 }
 
-fn under<'a>(prefix: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
-    let wanted = pairs.into_iter().filter(|(key, _)| key.starts_with(prefix));
+fn under<'a>(prefixes: &[&str], pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    let wanted = pairs.into_iter().filter(|(key, _)| prefixes.iter().any(|prefix| key.starts_with(prefix)));
     wanted.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
@@ -129,10 +138,15 @@ mod tests {
     fn only_what_counts_is_kept() {
         let labels =
             [("app", "shop"), ("database.phasegate.dev/customers", ""), ("database.phasegate.dev/orders", "o")];
-        let annotations = [("prometheus.io/scrape", "true"), ("supports.phasegate.dev/customers", "split")];
+        let annotations = [
+            ("prometheus.io/scrape", "true"),
+            ("supports.phasegate.dev/customers", "split"),
+            ("statements.phasegate.dev/orders", " shop-sql "),
+        ];
         let template = PodTemplate::new(labels, annotations, "");
         assert_eq!(template.databases().collect::<Vec<_>>(), [("customers", ""), ("orders", "o")]);
-        assert_eq!((template.labels().len(), template.annotations().len()), (2, 1));
+        assert_eq!((template.labels().len(), template.annotations().len()), (2, 2));
+        assert_eq!((template.statements("orders"), template.statements("customers")), (Some("shop-sql"), None));
         assert_eq!((template.supports("customers"), template.supports("orders")), ("split", ""));
         assert!(template.uses("orders") && !template.uses("order"));
     }

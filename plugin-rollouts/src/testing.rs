@@ -83,9 +83,11 @@ pub(crate) fn version(name: &str, annotation: &str) -> AppVersion {
 pub(crate) fn seen(name: &str, ledger: Option<LedgerState>) -> DatabaseSeen {
     DatabaseSeen {
         name: name.to_owned(),
+        namespace: "store".to_owned(),
         canary: version("v2", "split-full-name"),
         stable: Some(version("v1", "")),
         ledger: ledger.map(Arc::new),
+        wanted: "a".repeat(64).parse().ok(),
         plan: PlanSight::Wanted,
         note: None,
     }
@@ -96,6 +98,8 @@ pub(crate) fn view(ledger: Option<LedgerState>) -> View {
         canary: "v2".to_owned(),
         stable: Some("v1".to_owned()),
         databases: vec![seen("customers", ledger)],
+        waited: Duration::ZERO,
+        overdue: false,
         at: Moment::from_unix_millis(1_700_000_000_000),
     }
 }

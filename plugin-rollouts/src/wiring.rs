@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     args::{Args, Command},
+    check_config::check_config,
     config::{checked, checked_serve},
     install::install,
 };
@@ -50,6 +51,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
             let installed = install(&binary, directory)?;
             writeln!(std::io::stderr(), "installed {}", installed.display()).context("cannot say so")
         }
+        Some(Command::CheckConfig { file }) => check_config(file, &mut std::io::stderr()),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "phasegate-rollouts", &mut script);

@@ -113,9 +113,11 @@ async fn what_the_secret_holds_is_never_told() {
 #[tokio::test]
 async fn an_engine_without_a_ledger_is_refused_in_words() {
     let api = declared().await;
-    api.set(CONFIG_MAP, Says::Object(config_map("mysql", &[])));
+    api.set(CONFIG_MAP, Says::Object(config_map("oracle", &[])));
     assert!(
-        why(&api).await.contains("its engine is mysql, and this gate reads the ledgers of postgres and sqlite only")
+        why(&api)
+            .await
+            .contains("its engine is oracle, and this gate reads the ledgers of postgres, mysql, mariadb, sqlite only")
     );
 }
 

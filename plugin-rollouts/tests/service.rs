@@ -28,7 +28,7 @@ struct Always(Memory);
 impl Databases for Always {
     async fn place(&self, _wanted: &DatabaseRef) -> Result<Place, Because> {
         let url = "sqlite:///customers.db";
-        Ok(Place::Declared(Arc::new(Access { url: url.parse().unwrap(), key: AccessKey::of(url), wanted: None })))
+        Ok(Place::Declared(Arc::new(Access::new(url.parse().unwrap(), AccessKey::of(url), None))))
     }
 }
 

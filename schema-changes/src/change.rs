@@ -86,6 +86,26 @@ pub struct Checkpoint {
     pub volume: Option<String>,
 }
 
+/// A query that says whether the data is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IntegrityQuery {
+    /// Its name.
+    pub name: String,
+    /// The query, which only reads.
+    pub query: String,
+    /// It answers one number, at most this; none when it must answer no row.
+    pub at_most: Option<u64>,
+}
+
+/// A copy of the database that the apps read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// What people call it.
+    pub name: String,
+    /// The gate's URL of it.
+    pub gate: SecretKey,
+}
+
 /// One database, as declared in `phasegate.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
@@ -105,6 +125,10 @@ pub struct Database {
     pub checkpoint: Option<Checkpoint>,
     /// Versions outside this cluster.
     pub consumers: Vec<Consumer>,
+    /// Queries that say whether the data is whole.
+    pub integrity: Vec<IntegrityQuery>,
+    /// Copies that the apps read from.
+    pub replicas: Vec<Replica>,
 }
 
 /// Rows whose loss Git accepts, as `plan` counted them.

@@ -14,6 +14,7 @@
     )
 )]
 
+mod app_statement;
 mod catalog;
 mod change;
 mod declared;
@@ -29,9 +30,16 @@ mod refactoring;
 mod sql_text;
 mod step;
 
+pub use app_statement::{AppStatement, InsertedInto, app_statements};
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
-pub use change::{AcceptedLoss, Checkpoint, Consumer, Database, Engine, SchemaChange, SecretKey, Soak, UnknownEngine};
-pub use declared::{database_schema, schema_change_schema};
+pub use change::{
+    AcceptedLoss, Checkpoint, Consumer, Database, Engine, IntegrityQuery, Replica, SchemaChange, SecretKey, Soak,
+    UnknownEngine,
+};
+pub use declared::{
+    BadStepConfig, Measure, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs, database_schema,
+    schema_change_schema, step_config_schema,
+};
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;
 pub use lint::{Finding, Severity, lint};

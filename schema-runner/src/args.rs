@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Adopt(AdoptArgs),
     /// Ask the gate's question by hand, or from an init container: may this version be let in?
     Check(CheckArgs),
+    /// Print the SQL of a role that can only read, for the gate. Asks no database.
+    GateRole(GateRoleArgs),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -272,6 +274,35 @@ pub(crate) struct CheckArgs {
     pub(crate) output: Output,
 }
 
+/// `phasegate gate-role`.
+#[derive(Debug, Args)]
+#[command(after_long_help = GATE_ROLE_EXAMPLES)]
+pub(crate) struct GateRoleArgs {
+    /// The directory with phasegate.yaml, which names the engine.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plan: PathBuf,
+
+    /// The role to make for the gate.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: String,
+
+    /// The role that `phasegate run` uses.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) runner: String,
+
+    /// The database on its server.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: String,
+
+    /// A schema that the apps' statements use (PostgreSQL); may be repeated.
+    #[arg(long = "schema", value_name = "NAME", default_value = "public")]
+    pub(crate) schemas: Vec<String>,
+}
+
+const GATE_ROLE_EXAMPLES: &str = "\
+Examples:
+  phasegate gate-role --plan . --role customers_gate --runner customers_owner --database customers | psql customers";
+
 const CHECK_EXAMPLES: &str = "\
 Examples:
   By hand:
@@ -328,7 +359,7 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut helps = vec![command.render_long_help().to_string()];
-        for name in ["run", "plan", "status", "verify", "doctor", "adopt", "check"] {
+        for name in ["run", "plan", "status", "verify", "doctor", "adopt", "check", "gate-role"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             helps.push(sub.render_long_help().to_string());
         }

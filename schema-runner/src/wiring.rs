@@ -13,11 +13,12 @@ use phase_ledger::{DatabaseUrl, ReadError, Session, open_reader, open_session};
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
-    Checkpoints, Clock, Connect, Declared, Exit, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
+    Checkpoints, Clock, Connect, Declared, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan, WhenHeld,
     adopt::{Adopt, adopt},
     chain,
     check::{Question, Siblings, Wait, check},
     doctor::doctor,
+    gate_role,
     inspect::inspect,
     live::{
         LiveFile, LiveVersions, Unstated,
@@ -31,7 +32,10 @@ use schema_runner::{
 };
 
 use crate::{
-    args::{AdoptArgs, CheckArgs, Cli, Command, LiveArgs, Output, PlanArgs, RunArgs, StatusArgs, VerifyArgs, duration},
+    args::{
+        AdoptArgs, CheckArgs, Cli, Command, GateRoleArgs, LiveArgs, Output, PlanArgs, RunArgs, StatusArgs, VerifyArgs,
+        duration,
+    },
     config::{self, BadConfig},
 };
 
@@ -94,11 +98,21 @@ async fn obey(cli: Cli) -> Result<u8, Failure> {
         Command::Doctor(args) => examine(&args, &url()?).await,
         Command::Adopt(args) => begin(&args, &url()?).await,
         Command::Check(args) => ask(args, &url()?).await,
+        Command::GateRole(args) => show_gate_role(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "phasegate", &mut std::io::stdout());
             Ok(0)
         }
     }
+}
+
+fn show_gate_role(args: GateRoleArgs) -> Result<u8, Failure> {
+    let GateRoleArgs { plan, role, runner, database, schemas } = args;
+    let engine = config::plan(&plan)?.database.engine;
+    let sql = gate_role(&GateRole { engine, role, runner, database, schemas })
+        .map_err(|cause| Failure { code: Exit::Never.code(), cause: cause.into() })?;
+    std::io::stdout().write_all(sql.as_bytes()).map_err(again)?;
+    Ok(0)
 }
 
 fn environment(name: &str) -> Option<String> {

@@ -18,3 +18,4 @@ mod guardian;
 pub mod kube_api;
 pub mod mariadb;
 pub mod postgres;
+pub mod prometheus;

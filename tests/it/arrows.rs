@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("goplugin-wire", &[]),
     ("phase-ledger", &["schema-phases"]),
     ("plugin-argocd", &["schema-changes", "schema-phases"]),
-    ("plugin-rollouts", &["goplugin-wire", "phase-ledger", "proto", "schema-phases"]),
+    ("plugin-rollouts", &["goplugin-wire", "phase-ledger", "proto", "schema-changes", "schema-phases"]),
     ("proto", &[]),
     ("schema-changes", &["schema-phases"]),
     ("schema-phases", &[]),

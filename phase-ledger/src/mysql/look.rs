@@ -24,7 +24,7 @@ pub(super) async fn read(
 ) -> Result<Reading, ReadError> {
     let sql = match whose {
         // Bounds on the server's side, and what makes the read a fresh one, whatever a role or a pool has set.
-        Whose::Gate => format!(
+        Whose::Gate | Whose::Replica => format!(
             "SET SESSION autocommit = 1, lock_wait_timeout = 2, group_concat_max_len = 1048576, @phasegate_server = {};{}",
             flavour.identity(),
             include_str!("../sql/mysql/read.sql")

@@ -26,7 +26,7 @@ pub(super) async fn read(connection: &mut PgConnection, whose: Whose) -> Result<
     let mut last = None;
     for _ in 0..2 {
         let sql = match whose {
-            Whose::Gate => GATE_READ,
+            Whose::Gate | Whose::Replica => GATE_READ,
             Whose::Runner => READ,
         };
         let cause = match sqlx::raw_sql(sql).fetch_all(&mut *connection).await {
@@ -37,7 +37,7 @@ pub(super) async fn read(connection: &mut PgConnection, whose: Whose) -> Result<
             }
             Err(cause) => cause,
         };
-        match look_closer(connection, cause).await? {
+        match look_closer(connection, whose, cause).await? {
             Found::Nothing => return Ok(Reading::NotBegun),
             Found::Appeared(cause) => last = Some(cause),
         }
@@ -71,7 +71,7 @@ enum Found {
     Appeared(sqlx::Error),
 }
 
-async fn look_closer(connection: &mut PgConnection, cause: sqlx::Error) -> Result<Found, ReadError> {
+async fn look_closer(connection: &mut PgConnection, whose: Whose, cause: sqlx::Error) -> Result<Found, ReadError> {
     let code = fault::sqlstate(&cause);
     // An undefined table, schema, column or function, a column of another type, or a missing right.
     if !matches!(code.as_deref(), Some("42P01" | "3F000" | "42703" | "42883" | "42804" | "42846" | "42501")) {
@@ -81,7 +81,7 @@ async fn look_closer(connection: &mut PgConnection, cause: sqlx::Error) -> Resul
     let row = sqlx::raw_sql(sql).fetch_one(&mut *connection).await.map_err(fault::unreachable)?;
     let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(fault::unreachable);
     let (standby, tables, unreadable, usage, artefacts) = (text(0)?, text(1)?, text(2)?, text(3)?, text(4)?);
-    if standby.as_deref() == Some("true") {
+    if standby.as_deref() == Some("true") && whose != Whose::Replica {
         return Err(ReadError::Standby);
     }
     let tables = tables.unwrap_or_default();

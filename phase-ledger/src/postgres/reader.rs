@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// sessions. Those who wait share an answer.
 pub struct PostgresReader {
     options: PgConnectOptions,
+    whose: Whose,
     turns: Turns<PgConnection>,
 }
 
@@ -33,8 +34,19 @@ impl std::fmt::Debug for PostgresReader {
 impl PostgresReader {
     /// A reader of this database; `None` when it is of another engine. Connects when first asked.
     pub fn new(url: &DatabaseUrl) -> Option<Self> {
+        Self::of(url, Whose::Gate)
+    }
+
+    /// A reader of a standby, which shows how far that standby is.
+    pub fn of_replica(url: &DatabaseUrl) -> Option<Self> {
+        Self::of(url, Whose::Replica)
+    }
+
+    fn of(url: &DatabaseUrl, whose: Whose) -> Option<Self> {
         match url.target() {
-            Target::Postgres(options) => Some(Self { options: PgConnectOptions::clone(options), turns: Turns::new() }),
+            Target::Postgres(options) => {
+                Some(Self { options: PgConnectOptions::clone(options), whose, turns: Turns::new() })
+            }
             Target::Mysql(_) | Target::Sqlite(_) => None,
         }
     }
@@ -51,7 +63,7 @@ impl PostgresReader {
 
     async fn read_in(&self, turn: &mut Mine<'_, PgConnection>) -> Result<Reading, ReadError> {
         if let Some(mut connection) = turn.take() {
-            match look::read(&mut connection, Whose::Gate).await {
+            match look::read(&mut connection, self.whose).await {
                 // The server may have restarted since: once more on a new connection.
                 Err(ReadError::Unreachable { .. }) => {}
                 answer => {
@@ -61,7 +73,7 @@ impl PostgresReader {
             }
         }
         let mut connection = connect::gate(&self.options).await?;
-        let answer = look::read(&mut connection, Whose::Gate).await;
+        let answer = look::read(&mut connection, self.whose).await;
         if !matches!(answer, Err(ReadError::Unreachable { .. })) {
             turn.put_back(connection);
         }

@@ -1,19 +1,21 @@
 //! The canary step: its name, its place among the steps, and that it is on.
 
+use schema_changes::{FileError, check_step_configs};
 use schema_phases::nearest;
 
-use super::{Context, Finding, did_you_mean};
+use super::{Context, Finding};
 use crate::manifest::{
+    ManifestFile,
     node::Node,
     workload::{DATABASE_LABEL, STEP, Version, WorkloadKind},
 };
 
 pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = bad_configs(context);
     for version in context.now.versions().iter().filter(|version| version.kind == WorkloadKind::Rollout) {
         let steps = steps(version);
         findings.extend(steps.iter().filter_map(|step| misnamed_or_off(version, step)));
-        findings.extend(steps.iter().filter(|step| is_gate(step)).flat_map(|step| bad_config(version, step)));
+        findings.extend(steps.iter().filter(|step| is_gate(step)).flat_map(|step| unlabelled(version, step)));
         let gates: Vec<usize> = (0..).zip(steps).filter(|(_, step)| is_gate(step)).map(|(index, _)| index).collect();
         let openings: Vec<usize> = (0..).zip(steps).filter(|(_, step)| opens(step)).map(|(index, _)| index).collect();
         let (Some(first), Some(last)) = (gates.first(), gates.last()) else { continue };
@@ -53,49 +55,27 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// What the gate would refuse to read; it answers with an error then, for ever.
-fn bad_config(version: &Version<'_>, step: &Node) -> Vec<Finding> {
-    let file = &version.owner.file;
-    let mut findings = Vec::new();
-    for (key, node) in step.entries(&["plugin", "config"]) {
-        match key {
-            "databases" => {
-                let names: Vec<(&str, u32)> =
-                    node.list(&[]).iter().filter_map(|name| Some((name.as_text()?, name.line))).collect();
-                if names.is_empty() {
-                    let message = "databases in the config of the step names none";
-                    findings.push(Finding::error(file, node.line, message, "name a database, or remove the field"));
-                }
-                findings.extend(names.iter().filter(|(name, _)| !version.uses(name)).map(|(name, line)| {
-                    let message = format!("the step asks about {name}, with which the pods are not labelled");
-                    let remedy =
-                        format!("add the label {DATABASE_LABEL}{name}: \"\" to the pod template, or correct the name");
-                    Finding::error(file, *line, message, remedy)
-                }));
-            }
-            "requeueSeconds" => {
-                if node.as_integer().is_none_or(|seconds| !(11..=300).contains(&seconds)) {
-                    let message = "requeueSeconds in the config of the step is not from 11 to 300";
-                    findings.push(Finding::error(
-                        file,
-                        node.line,
-                        message,
-                        "Argo Rollouts makes 30 s of less than 11 s",
-                    ));
-                }
-            }
-            other => {
-                let near = did_you_mean(&nearest(other, ["databases", "requeueSeconds"]));
-                let message = format!("the config of the step has no field {other}");
-                findings.push(Finding::error(
-                    file,
-                    node.line,
-                    message,
-                    format!("the fields are databases and requeueSeconds{near}"),
-                ));
-            }
-        }
-    }
-    findings
+fn bad_configs(context: &Context<'_>) -> Vec<Finding> {
+    let with_gate = |file: &&ManifestFile| file.text.contains(STEP);
+    let errors =
+        context.now.files.iter().filter(with_gate).filter_map(|file| check_step_configs(&file.path, &file.text).err());
+    let found = errors.flatten().map(|FileError { file, line, field, message, remedy }| {
+        let message = field.map_or_else(|| message.clone(), |field| format!("{field}: {message}"));
+        Finding::error(&file, line.unwrap_or_default(), message, remedy)
+    });
+    found.collect()
+}
+
+/// Databases that the step asks about, and the pods are not labelled with.
+fn unlabelled(version: &Version<'_>, step: &Node) -> Vec<Finding> {
+    let names = step.list(&["plugin", "config", "databases"]);
+    let asked = names.iter().filter_map(|name| Some((name.as_text()?, name.line)));
+    let unlabelled = asked.filter(|(name, _)| !version.uses(name)).map(|(name, line)| {
+        let message = format!("the step asks about {name}, with which the pods are not labelled");
+        let remedy = format!("add the label {DATABASE_LABEL}{name}: \"\" to the pod template, or correct the name");
+        Finding::error(&version.owner.file, line, message, remedy)
+    });
+    unlabelled.collect()
 }
 
 /// The canary's steps.

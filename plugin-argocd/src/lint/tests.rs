@@ -499,14 +499,13 @@ fn the_step_must_be_ours_first_last_and_on() {
         "phasgate/gate,",
         "error[gate-step] rollout.yaml:11: Argo Rollouts knows no step plugin phasgate/gate",
     );
-    row("requeueSeconds: 20", "requeueSeconds: 5", "error[gate-step] rollout.yaml:11: requeueSeconds");
-    row(
-        "requeueSeconds: 20",
-        "requeueSecond: 20",
-        "error[gate-step] rollout.yaml:11: the config of the step has no field requeueSecond",
-    );
+    let place = "error[gate-step] rollout.yaml:11: spec.strategy.canary.steps.2.plugin.config";
+    let config = |from: &str, to: &str, told: &str| row(from, to, &format!("{place}{told}"));
+    config("requeueSeconds: 20", "requeueSeconds: 5", ".requeueSeconds: 5 is not from 11 to 300");
+    config("requeueSeconds: 20", "requeueSecond: 20", ".requeueSecond: there is no such field; did you mean requeue");
+    config("requeueSeconds: 20", "watch: {forSeconds: 60}", ".watch: there is nothing to watch");
+    config("[customers]", "[]", ".databases: the list is empty");
     row("[customers]", "[orders]", "error[gate-step] rollout.yaml:11: the step asks about orders, with which");
-    row("[customers]", "[]", "error[gate-step] rollout.yaml:11: databases in the config");
     check(
         &[
             ("rollout.yaml", "        database.phasegate.dev/customers: ''", "        app: web"),

@@ -109,7 +109,7 @@ fn database(ask: &Ask<'_>) -> Result<Vec<Object>, Vec<Problem>> {
         vec![Problem::new(ask.declared.database_file(), format!("cannot write it: {error}"), "report this")]
     };
     let job = job::job(ask, &parts).map_err(unwritable)?;
-    let mut objects = vec![Object::ConfigMap(Box::new(wanted::wanted(ask)))];
+    let mut objects = vec![Object::ConfigMap(Box::new(wanted::wanted(ask).map_err(unwritable)?))];
     objects.push(Object::CronJob(Box::new(cronjob::cron_job(ask, &job))));
     objects.push(Object::Job(Box::new(job)));
     objects.extend(parts.into_iter().map(|part| Object::ConfigMap(Box::new(part.config_map))));

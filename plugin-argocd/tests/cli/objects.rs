@@ -223,3 +223,26 @@ fn every_override_of_the_pod_arrives() {
     insta::assert_snapshot!("every_override", job);
     assert!(text.contains("eks.amazonaws.com/role-arn: arn:aws:iam::1:role/x"));
 }
+
+#[test]
+fn what_the_gate_is_to_ask_stands_in_the_config_map_and_only_when_it_is_declared() {
+    let wanted = |more: &str| {
+        let dir = example();
+        let path = dir.path().join("phasegate.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + more).unwrap();
+        let maps: Vec<ConfigMap> = all(&generate(dir.path(), &[]), "ConfigMap");
+        let wanted = |map: &&ConfigMap| map.metadata.name.as_deref() == Some("phasegate-customers");
+        maps.iter().find(wanted).unwrap().data.clone().unwrap()
+    };
+    let bare = wanted("");
+    assert!(!bare.contains_key("integrity") && !bare.contains_key("replicas"), "{bare:?}");
+    let full = wanted(
+        "  integrity:\n  - {name: orphans, query: SELECT count(*) FROM orders, atMost: 0}\n  - {name: b, query: SELECT 1}\n  \
+         replicas:\n  - {name: reports, secretRef: {name: customers-replica, key: url}}\n",
+    );
+    let integrity =
+        r#"[{"name":"orphans","query":"SELECT count(*) FROM orders","atMost":0},{"name":"b","query":"SELECT 1"}]"#;
+    assert_eq!(full["integrity"], integrity);
+    assert_eq!(full["replicas"], r#"[{"name":"reports","secret":"customers-replica","key":"url"}]"#);
+}

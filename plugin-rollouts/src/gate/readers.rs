@@ -79,7 +79,7 @@ impl Readers {
 }
 
 /// Why the ledger is a missing fact. The causes of drivers hold no credential (phase-ledger's promise).
-fn because(error: ReadError) -> Because {
+pub(super) fn because(error: ReadError) -> Because {
     match &error {
         ReadError::Unreachable { .. } => Because::Unreachable(chain(&error)),
         ReadError::NotPermitted { .. } => Because::NotPermitted(error.to_string()),

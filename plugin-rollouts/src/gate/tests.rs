@@ -2,7 +2,8 @@ use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
 use phase_ledger::memory::Reads;
-use schema_phases::{Reason, SchemaPhase, Span};
+use schema_changes::StepConfig;
+use schema_phases::{Because, Moment, Reason, SchemaPhase, Span};
 use tokio::time::{Instant, advance, sleep};
 
 use super::*;
@@ -23,7 +24,7 @@ struct Bench {
 
 fn declared(url: &str) -> Place {
     let wanted = "a".repeat(64).parse().ok();
-    Place::Declared(Arc::new(Access { url: url.parse().unwrap(), key: AccessKey::of(url), wanted }))
+    Place::Declared(Arc::new(Access::new(url.parse().unwrap(), AccessKey::of(url), wanted)))
 }
 
 /// v1 serves, v2 asks, the change is synced.
@@ -45,7 +46,7 @@ fn bench() -> Bench {
 }
 
 fn question() -> Question {
-    Question { rollout: rollout(), only: None }
+    Question { rollout: rollout(), config: StepConfig::default() }
 }
 
 impl Bench {
@@ -291,10 +292,10 @@ async fn the_label_says_in_which_namespace_the_database_is() {
     asked.sort();
     let all = |name: &str, namespace: &str| (name.to_owned(), namespace.to_owned(), "store".to_owned());
     assert_eq!(asked, [all("customers", "store"), all("orders", "back-office")]);
-    question.only = Some(["orders".to_owned()].into());
+    question.config.databases = Some(["orders".to_owned()].into());
     let answer = bench.gate.ask(&question).await.unwrap();
     assert_eq!(answer.view.databases.len(), 1);
-    question.only = Some(["invoices".to_owned()].into());
+    question.config.databases = Some(["invoices".to_owned()].into());
     let told = bench.gate.ask(&question).await.unwrap_err().to_string();
     assert!(told.contains("database.phasegate.dev/invoices; add the label"), "{told}");
 }
@@ -309,7 +310,7 @@ async fn a_template_without_the_label_waits_and_a_hostile_one_is_bounded() {
     let names: Vec<String> = (0..=MOST_DATABASES).map(|n| format!("database.phasegate.dev/d{n}")).collect();
     question.rollout.template = Some(PodTemplate::new(names.iter().map(|name| (name.as_str(), "")), [], ""));
     let told = bench.gate.ask(&question).await.unwrap_err();
-    assert_eq!(told, Unasked::TooMany { found: MOST_DATABASES + 1 });
+    assert_eq!(told, Unasked::TooMany { found: MOST_DATABASES + 1, most: MOST_DATABASES });
     for hostile in
         ["x".repeat(100_000), "split-full-name,".repeat(3), "since=".to_owned(), "\u{0}\n\u{1b}[31m".to_owned()]
     {

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::convert::{self, BadMessage};
 use crate::{
+    announce::{Announcer, Decision, Silent, Teller},
     gate::{Answer, Gate, Question},
     metrics::Metrics,
     step::{
@@ -27,12 +28,19 @@ use crate::{
 pub struct StepService {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    teller: Arc<Teller>,
 }
 
 impl StepService {
     /// A service that asks this gate, and counts.
-    pub const fn new(gate: Arc<Gate>, metrics: Arc<Metrics>) -> Self {
-        Self { gate, metrics }
+    pub fn new(gate: Arc<Gate>, metrics: Arc<Metrics>) -> Self {
+        Self { gate, metrics, teller: Arc::new(Teller::new(Arc::new(Silent))) }
+    }
+
+    /// The same service, which also tells people in events.
+    #[must_use]
+    pub fn with_events(self, announcer: Arc<dyn Announcer>) -> Self {
+        Self { teller: Arc::new(Teller::new(announcer)), ..self }
     }
 
     async fn answer(&self, call: StepCall) -> Report {
@@ -43,11 +51,20 @@ impl StepService {
             Err(bad) => return self.decided(&rollout, unasked(&bad), None, began),
         };
         let hint = StepStatus::read(&status);
-        let question = Question { rollout, only: config.databases.clone() };
+        let question = Question { rollout, config: config.clone() };
         match self.gate.ask(&question).await {
             Ok(answer) => {
                 let sight = Sight::of(&answer);
+                let (overdue, at) = (answer.view.overdue, answer.view.at);
                 let report = report(answer, &question.rollout, &config, hint.as_ref());
+                let decision = Decision {
+                    verdict: report.as_str(),
+                    reasons: &sight.reasons,
+                    overdue,
+                    message: report.message(),
+                    at,
+                };
+                self.teller.tell(&question.rollout, decision, hint.as_ref());
                 self.decided(&question.rollout, report, Some(sight), began)
             }
             Err(why) => self.decided(&question.rollout, unasked(&why), None, began),

@@ -1,7 +1,7 @@
 //! The fakes of the ports: what they answer can be changed at any time, and they count.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     future::pending,
     sync::{
         Arc, Mutex,
@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use phase_ledger::{LedgerReader, ReadError, Reading, memory::Memory};
+use phase_ledger::{
+    LedgerReader, Prepared, Probe, ProbeError, QueryAnswer, ReadError, Reading, TableName, memory::Memory,
+};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -140,5 +142,110 @@ impl LedgerReader for FakeReader {
 impl Drop for FakeReader {
     fn drop(&mut self) {
         self.0.closed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The checks' ports: each says what it is told to, and counts.
+#[derive(Default)]
+pub(crate) struct FakeChecks {
+    /// Files by ConfigMap.
+    pub(crate) files: Mutex<HashMap<String, Says<BTreeMap<String, String>>>>,
+    /// Statements that the database refuses, by a word in them.
+    pub(crate) refused: Mutex<Vec<String>>,
+    /// Columns that an INSERT must name, by table.
+    pub(crate) required: Mutex<HashMap<String, Vec<String>>>,
+    /// What an integrity query answers.
+    pub(crate) answer: Mutex<Option<Says<QueryAnswer>>>,
+    /// The ledger of a replica.
+    pub(crate) replica: Mutex<Option<Memory>>,
+    /// What is measured.
+    pub(crate) measured: Mutex<Option<Says<Measured>>>,
+    /// What became of the Job.
+    pub(crate) job: Mutex<Option<Says<JobSight>>>,
+    /// What was prepared.
+    pub(crate) prepared: Mutex<Vec<String>>,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl FakeChecks {
+    fn asked(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn unset() -> Because {
+    Because::NotThere("nothing was set".to_owned())
+}
+
+#[async_trait]
+impl VersionSql for FakeChecks {
+    async fn files(&self, _namespace: &str, config_map: &str) -> Result<BTreeMap<String, String>, Because> {
+        self.asked();
+        let says = self.files.lock().unwrap().get(config_map).cloned();
+        says.unwrap_or_else(|| Says::No(unset())).said().await
+    }
+}
+
+#[async_trait]
+impl Metrics for FakeChecks {
+    async fn measure(&self, _wanted: &MeasureRef) -> Result<Measured, Because> {
+        self.asked();
+        let says = self.measured.lock().unwrap().clone();
+        says.unwrap_or_else(|| Says::No(unset())).said().await
+    }
+}
+
+#[async_trait]
+impl RunnerJobs for FakeChecks {
+    async fn job(&self, _of: &JobRef) -> Result<JobSight, Because> {
+        let says = self.job.lock().unwrap().clone();
+        says.unwrap_or_else(|| Says::No(unset())).said().await
+    }
+}
+
+/// The probes of [`FakeChecks`].
+pub(crate) struct FakeProbes(pub(crate) Arc<FakeChecks>);
+
+#[async_trait]
+impl Probes for FakeProbes {
+    async fn probe(&self, _url: &DatabaseUrl) -> Result<Box<dyn Probe>, ProbeError> {
+        self.0.asked();
+        Ok(Box::new(FakeProbe(Arc::clone(&self.0))))
+    }
+
+    async fn replica(&self, _url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
+        self.0.asked();
+        let replica = self.0.replica.lock().unwrap().clone();
+        replica
+            .map(|memory| Box::new(memory.reader()) as Box<dyn LedgerReader>)
+            .ok_or_else(|| ReadError::Unreachable { cause: "refused".into() })
+    }
+}
+
+struct FakeProbe(Arc<FakeChecks>);
+
+#[async_trait]
+impl Probe for FakeProbe {
+    async fn prepare(&mut self, statement: &str) -> Result<Prepared, ProbeError> {
+        self.0.prepared.lock().unwrap().push(statement.to_owned());
+        let refused = self.0.refused.lock().unwrap();
+        let why = refused.iter().find(|word| statement.contains(word.as_str()));
+        Ok(why.map_or(Prepared::Understood, |word| Prepared::Refused(format!("column \"{word}\" does not exist"))))
+    }
+
+    async fn required_columns(&mut self, table: &TableName) -> Result<Vec<String>, ProbeError> {
+        Ok(self.0.required.lock().unwrap().get(&table.name).cloned().unwrap_or_default())
+    }
+
+    async fn ask(&mut self, _query: &str) -> Result<QueryAnswer, ProbeError> {
+        let says = self.0.answer.lock().unwrap().clone();
+        says.unwrap_or_else(|| Says::No(unset())).said().await.map_err(|because| match because {
+            Because::NotPermitted(what) => ProbeError::NotPermitted { what },
+            Because::Untrusted(what) => ProbeError::Refused { what },
+            Because::TimedOut(_) => ProbeError::Slow { what: "canceling statement".to_owned() },
+            Because::Unreachable(_) | Because::NotThere(_) | Because::Stale { .. } => {
+                ProbeError::Unreachable { cause: "gone".into() }
+            }
+        })
     }
 }

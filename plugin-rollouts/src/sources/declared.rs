@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schema_changes::IntegrityQuery;
 use schema_phases::{BadDigest, PlanDigest};
+use serde::{Deserialize, de::DeserializeOwned};
 
 /// The format this build reads.
 const FORMAT: &str = "1";
 /// Engines whose ledgers this build reads.
-const ENGINES: [&str; 2] = ["postgres", "sqlite"];
+const ENGINES: [&str; 4] = ["postgres", "mysql", "mariadb", "sqlite"];
 
 /// A database as the renderer declared it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,34 @@ pub struct Declared {
     pub wanted: Option<PlanDigest>,
     /// Namespaces besides its own that may ask.
     pub namespaces: Vec<String>,
+    /// Queries that say whether the data is whole.
+    pub integrity: Vec<IntegrityQuery>,
+    /// Copies that the apps read from.
+    pub replicas: Vec<DeclaredReplica>,
 }
+
+/// A copy of the database, and the Secret with the gate's URL of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DeclaredReplica {
+    /// What people call it.
+    pub name: String,
+    /// The Secret, in the same namespace.
+    pub secret: String,
+    /// The key in that Secret.
+    pub key: String,
+}
+
+/// One entry of the key `integrity`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenQuery {
+    name: String,
+    query: String,
+    at_most: Option<u64>,
+}
+
+/// More than the renderer lets anybody declare.
+const MOST: usize = 64;
 
 /// The ConfigMap is not one that this build can read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,10 +75,16 @@ pub enum BadDeclaration {
         found: String,
     },
     /// There is no ledger for the engine.
-    #[error("its engine is {found}, and this gate reads the ledgers of {} only; use a newer Phasegate", ENGINES.join(" and "))]
+    #[error("its engine is {found}, and this gate reads the ledgers of {} only; use a newer Phasegate", ENGINES.join(", "))]
     Engine {
         /// The engine.
         found: String,
+    },
+    /// A list is none.
+    #[error("its `{key}` cannot be read; sync the Application that renders it")]
+    List {
+        /// The key.
+        key: &'static str,
     },
     /// The digest is none.
     #[error("its `wanted-digest` cannot be read: {0}; sync the Application that renders it")]
@@ -81,7 +116,19 @@ pub fn read(database: &str, data: &BTreeMap<String, String>) -> Result<Declared,
         key: key("gate-key")?.to_owned(),
         wanted: data.get("wanted-digest").map(|digest| digest.parse()).transpose().map_err(BadDeclaration::Digest)?,
         namespaces: data.get("namespaces").map(|list| names(list)).unwrap_or_default(),
+        integrity: list::<WrittenQuery>(data, "integrity")?
+            .into_iter()
+            .map(|WrittenQuery { name, query, at_most }| IntegrityQuery { name, query, at_most })
+            .collect(),
+        replicas: list(data, "replicas")?,
     })
+}
+
+/// A list in JSON; absent means empty.
+fn list<T: DeserializeOwned>(data: &BTreeMap<String, String>, key: &'static str) -> Result<Vec<T>, BadDeclaration> {
+    let Some(text) = data.get(key) else { return Ok(Vec::new()) };
+    let list: Vec<T> = serde_json::from_str(text).map_err(|_| BadDeclaration::List { key })?;
+    if list.len() > MOST { Err(BadDeclaration::List { key }) } else { Ok(list) }
 }
 
 fn names(list: &str) -> Vec<String> {
@@ -132,22 +179,30 @@ mod tests {
         assert_eq!(declared.namespaces, ["web", "shop"]);
         let bare = read("customers", &data(&[("wanted-digest", None), ("more", Some("later"))])).unwrap();
         assert_eq!((bare.wanted, bare.namespaces.len()), (None, 0));
+        assert_eq!((bare.integrity.len(), bare.replicas.len()), (0, 0));
+        let integrity = r#"[{"name":"orphans","query":"SELECT 1","atMost":3},{"name":"b","query":"c","later":1}]"#;
+        let replicas = r#"[{"name":"reports","secret":"customers-replica","key":"url"}]"#;
+        let full = read("customers", &data(&[("integrity", Some(integrity)), ("replicas", Some(replicas))])).unwrap();
+        assert_eq!(full.integrity.iter().map(|query| query.at_most).collect::<Vec<_>>(), [Some(3), None]);
+        assert_eq!(full.replicas[0].secret, "customers-replica");
     }
 
     #[test]
     fn anything_else_is_refused_with_the_key_and_the_remedy() {
-        let rows: [(&str, Option<&str>, &str); 9] = [
+        let rows: [(&str, Option<&str>, &str); 11] = [
             ("format", None, "no key `format`; sync"),
             ("format", Some("2"), "format 2 and this gate reads format 1"),
             ("database", Some("orders"), "declares the database `orders`"),
             ("database", None, "no key `database`"),
             (
                 "engine",
-                Some("mysql"),
-                "its engine is mysql, and this gate reads the ledgers of postgres and sqlite only",
+                Some("oracle"),
+                "its engine is oracle, and this gate reads the ledgers of postgres, mysql, mariadb, sqlite only",
             ),
             ("engine", None, "no key `engine`"),
             ("gate-secret", None, "no key `gate-secret`"),
+            ("integrity", Some("SELECT 1"), "its `integrity` cannot be read; sync"),
+            ("replicas", Some(r#"[{"name":"a"}]"#), "its `replicas` cannot be read; sync"),
             ("gate-key", None, "no key `gate-key`"),
             ("wanted-digest", Some("abc"), "64 lower-case hexadecimal digits"),
         ];

@@ -16,15 +16,15 @@ use k8s_openapi::{
         core::v1::{ConfigMap, PodTemplateSpec, Secret},
     },
 };
-use phase_ledger::DatabaseUrl;
+use phase_ledger::{DatabaseUrl, LedgerEngine};
 use schema_phases::Because;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-use super::declared::{self, Declared, is_object_name};
+use super::declared::{self, Declared, DeclaredReplica, is_object_name};
 use crate::{
     chain::chain,
-    ports::{Access, AccessKey, DatabaseRef, Databases, Place, StableVersion, VersionRef},
+    ports::{Access, AccessKey, DatabaseRef, Databases, Place, ReplicaAccess, StableVersion, VersionRef},
     template::PodTemplate,
 };
 
@@ -64,6 +64,12 @@ impl Kubernetes {
         Self { client: OnceCell::new(), slots: Semaphore::new(AT_ONCE), patience }
     }
 
+    /// A place among the requests that run at the same time.
+    pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Because> {
+        // Never closed, so never an error.
+        self.slots.acquire().await.map_err(|_| Because::Unreachable("shutting down".to_owned()))
+    }
+
     /// A source of the API that `config` leads to.
     ///
     /// # Errors
@@ -73,12 +79,12 @@ impl Kubernetes {
         Ok(Self { client: OnceCell::new_with(Some(client)), ..Self::new(patience) })
     }
 
-    async fn client(&self) -> Result<&Client, Because> {
+    pub(super) async fn client(&self) -> Result<&Client, Because> {
         let made = self.client.get_or_try_init(|| connect(self.patience)).await;
         made.map_err(|error| Because::Unreachable(format!("the Kubernetes API: {}", chain(&error))))
     }
 
-    async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Because>
+    pub(super) async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Because>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -87,8 +93,7 @@ impl Kubernetes {
             return Err(Because::Untrusted(format!("`{shown}` cannot be the name of an object; correct the label")));
         }
         let client = self.client().await?;
-        // Never closed, so never an error.
-        let _slot = self.slots.acquire().await.map_err(|_| Because::Unreachable("shutting down".to_owned()))?;
+        let _slot = self.slot().await?;
         let api: Api<K> = Api::namespaced(client.clone(), namespace);
         api.get_opt(name).await.map_err(|error| because(&error, "get", &K::plural(&()), namespace))
     }
@@ -101,7 +106,7 @@ impl Kubernetes {
             return Ok(Some(found));
         }
         let client = self.client().await?;
-        let _slot = self.slots.acquire().await.map_err(|_| Because::Unreachable("shutting down".to_owned()))?;
+        let _slot = self.slot().await?;
         let api: Api<ReplicaSet> = Api::namespaced(client.clone(), &of.namespace);
         let labelled = ListParams::default().labels(&format!("{POD_HASH_LABEL}={}", of.pod_hash));
         let found = api.list(&labelled).await;
@@ -109,8 +114,25 @@ impl Kubernetes {
         Ok(found.items.into_iter().find(|found| is_owned(found, &of.uid)))
     }
 
-    async fn url(&self, declared: &Declared, namespace: &str) -> Result<Access, Because> {
-        let Declared { engine, secret, key, wanted, namespaces: _ } = declared;
+    async fn access(&self, declared: &Declared, namespace: &str) -> Result<Access, Because> {
+        let Declared { engine, secret, key, wanted, namespaces: _, integrity, replicas } = declared;
+        let (url, access_key) = self.url(namespace, secret, key, engine).await?;
+        let mut access = Access::new(url, access_key, wanted.clone());
+        access.integrity.clone_from(integrity);
+        for DeclaredReplica { name, secret, key } in replicas {
+            let (url, key) = self.url(namespace, secret, key, engine).await?;
+            access.replicas.push(ReplicaAccess { name: name.clone(), url, key });
+        }
+        Ok(access)
+    }
+
+    async fn url(
+        &self,
+        namespace: &str,
+        secret: &str,
+        key: &str,
+        engine: &str,
+    ) -> Result<(DatabaseUrl, AccessKey), Because> {
         let place = format!("the key `{key}` of the Secret {secret} in namespace {namespace}");
         let found: Option<Secret> = self.get(namespace, secret).await?;
         let data = found
@@ -128,13 +150,15 @@ impl Kubernetes {
         let text = std::str::from_utf8(&bytes.0).ok().map(str::trim).filter(|text| text.len() <= LONGEST_URL);
         let text = text.ok_or_else(|| Because::Untrusted(format!("{place} is no URL")))?;
         let url: DatabaseUrl = text.parse().map_err(|bad| Because::Untrusted(format!("{place}: {bad}")))?;
-        if url.engine().as_str() != engine {
+        // The two share a protocol, and an address of the one may lead to the other; its driver looks which it is.
+        let shared = (url.engine(), engine) == (LedgerEngine::Mysql, "mariadb");
+        if url.engine().as_str() != engine && !shared {
             let found = url.engine().as_str();
             return Err(Because::Untrusted(format!(
                 "{place} is a URL of {found}, and the database is declared as {engine}"
             )));
         }
-        Ok(Access { url, key: AccessKey::of(text), wanted: wanted.clone() })
+        Ok((url, AccessKey::of(text)))
     }
 }
 
@@ -158,7 +182,7 @@ impl Databases for Kubernetes {
                  `spec.namespaces`"
             )));
         }
-        Ok(Place::Declared(Arc::new(self.url(&declared, namespace).await?)))
+        Ok(Place::Declared(Arc::new(self.access(&declared, namespace).await?)))
     }
 }
 
@@ -217,7 +241,7 @@ const fn runs_programs(auth: &AuthInfo) -> bool {
     auth.exec.is_some() || auth.auth_provider.is_some()
 }
 
-fn because(error: &Error, verb: &str, plural: &str, namespace: &str) -> Because {
+pub(super) fn because(error: &Error, verb: &str, plural: &str, namespace: &str) -> Because {
     if let Error::Api(status) = error {
         return match status.code {
             401 | 403 => Because::NotPermitted(format!(

@@ -34,6 +34,9 @@ pub fn wait(view: &View, reasons: &[Reason], requeue: Duration) -> String {
     if let Some(next) = reasons.iter().find_map(|reason| next(reason, view)) {
         let _ = write!(text, ". {next}");
     }
+    if view.overdue {
+        let _ = write!(text, ". It has waited for {}: somebody should look", span_of_time(view.waited.as_secs()));
+    }
     let asked = match &view.stable {
         Some(stable) => format!(". {stable} keeps serving; asked again every {} s", requeue.as_secs()),
         None => format!(". Asked again every {} s", requeue.as_secs()),
@@ -52,18 +55,18 @@ pub fn refuse(view: &View, reasons: &[Reason], rollout: &AskingRollout) -> Strin
     );
     let outlived =
         reasons.iter().find_map(|reason| if let Reason::Outlived(it) = reason { Some(&it.change) } else { None });
+    let by_check = reasons.iter().any(|reason| matches!(reason, Reason::CheckFailed { .. } | Reason::Overdue { .. }));
     let _ = match outlived {
+        _ if by_check => write!(text, "when that is cured, push a new revision or retry this one with"),
         Some(change) => write!(text, "push, as a new revision, a version built for the new shape of {change}"),
         None => write!(
             text,
             "push, as a new revision, a version between the two, whose window meets that of {stable} and of {canary}"
         ),
     };
-    let _ = write!(
-        text,
-        "; `kubectl argo rollouts retry rollout {} -n {}` only asks the same question again",
-        rollout.name, rollout.namespace
-    );
+    let retry = format!("`kubectl argo rollouts retry rollout {} -n {}`", rollout.name, rollout.namespace);
+    let _ =
+        if by_check { write!(text, " {retry}") } else { write!(text, "; {retry} only asks the same question again") };
     clipped(&text)
 }
 
@@ -118,7 +121,11 @@ fn clause(reason: &Reason, view: &View) -> String {
         | Reason::NotBegun { .. }
         | Reason::NoDatabase
         | Reason::CheckPending { .. }
+        | Reason::CheckFailed { .. }
         | Reason::Unseen { .. } => return reason.to_string(),
+        Reason::Overdue { waited } => {
+            return format!("it has waited for {}, longer than its step allows", span_of_time(waited.as_secs()));
+        }
     };
     let found = view.databases.iter().find_map(|database| {
         let entry = database.ledger.as_ref()?.change(&misfit.change)?;
@@ -193,6 +200,8 @@ fn next(reason: &Reason, view: &View) -> Option<String> {
             Span::AtRest(_) if plan_of(view, reason) == PlanSight::Another => {
                 "The run of the plan that Git wants now has not begun".to_owned()
             }
+            // What became of its Job says more.
+            Span::AtRest(_) if noted(view) => return None,
             Span::AtRest(_) => {
                 "No move is under way: `phasegate status` and the log of the Job say what it waits for".to_owned()
             }
@@ -214,6 +223,8 @@ fn next(reason: &Reason, view: &View) -> Option<String> {
         | Reason::StableUnclear(_)
         | Reason::NoDatabase
         | Reason::CheckPending { .. }
+        | Reason::CheckFailed { .. }
+        | Reason::Overdue { .. }
         | Reason::Unseen { .. } => return None,
     };
     Some(sentence)
@@ -225,6 +236,11 @@ fn intent(step: Move) -> String {
         "The move to {} is announced and not begun; if its runner died, the next run takes the announcement back",
         step.to()
     )
+}
+
+/// Whether something is said of a database besides its ledger.
+fn noted(view: &View) -> bool {
+    view.databases.iter().any(|database| database.note.is_some())
 }
 
 fn plan_of(view: &View, reason: &Reason) -> PlanSight {

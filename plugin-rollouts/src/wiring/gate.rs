@@ -1,27 +1,33 @@
 //! The gate over real sources, and what is done for it now and then.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use phase_ledger::{DatabaseUrl, LedgerReader, ReadError, open_reader};
 
 use crate::{
-    gate::{Clock, Gate, Limits},
+    gate::{CheckPorts, Clock, Gate, Limits},
     grpc::service::StepService,
     metrics::{Metrics, measured::Measured},
     ports::Ledgers,
-    sources::kube::Kubernetes,
+    sources::{events::KubernetesEvents, kube::Kubernetes, probes::OpenProbes, prometheus::Prometheus},
 };
 
 /// How often idle connections are looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
 /// A service over a gate that looks at Kubernetes and at ledgers.
-pub(super) fn service(limits: Limits, clock: Clock, metrics: Arc<Metrics>) -> StepService {
+pub(super) fn service(limits: Limits, clock: Clock, metrics: Arc<Metrics>, prometheus: Option<PathBuf>) -> StepService {
     let kubernetes = Arc::new(Kubernetes::new(limits.kubernetes));
     let measured = Arc::new(Measured::new(Arc::clone(&kubernetes), Arc::clone(&metrics)));
     let ledgers = Arc::new(Measured::new(Arc::new(OpenLedgers), Arc::clone(&metrics)));
-    let gate = Arc::new(Gate::new(Arc::clone(&measured) as _, measured, ledgers, clock, limits));
+    let checks = CheckPorts {
+        sql: Arc::clone(&kubernetes) as _,
+        probes: Arc::new(OpenProbes),
+        metrics: Arc::new(Prometheus::new(prometheus, limits.checks)),
+    };
+    let gate = Gate::new(Arc::clone(&measured) as _, measured, ledgers, clock, limits);
+    let gate = Arc::new(gate.with_checks(checks).with_jobs(Arc::clone(&kubernetes) as _));
     let (tidied, counted) = (Arc::clone(&gate), Arc::clone(&metrics));
     tokio::spawn(async move {
         loop {
@@ -31,7 +37,7 @@ pub(super) fn service(limits: Limits, clock: Clock, metrics: Arc<Metrics>) -> St
             counted.tidy();
         }
     });
-    StepService::new(gate, metrics)
+    StepService::new(gate, metrics).with_events(Arc::new(KubernetesEvents::start(kubernetes)))
 }
 
 /// The drivers of phase-ledger.

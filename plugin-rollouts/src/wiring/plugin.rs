@@ -48,14 +48,14 @@ pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow
 }
 
 async fn plugin(settings: PluginSettings, serving: ServeConfig) -> Result<Ended, ServeError> {
-    let PluginSettings { limits, level: _, remote, protocol, metrics: address } = settings;
+    let PluginSettings { limits, level: _, remote, protocol, metrics: address, prometheus } = settings;
     let metrics = Arc::<Metrics>::default();
     if let Some(address) = address {
         tokio::spawn(tell_prometheus(address, Arc::clone(&metrics)));
     }
     match remote {
         Some(remote) => fronted(Remote::new(remote), protocol, serving).await,
-        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics), protocol, serving).await,
+        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), protocol, serving).await,
     }
 }
 

@@ -42,14 +42,14 @@ pub(super) fn run(settings: ServeSettings) -> anyhow::Result<()> {
 }
 
 async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
-    let ServeSettings { limits, level: _, listen, http, certificate, allowed, drain } = settings;
+    let ServeSettings { limits, level: _, listen, http, certificate, allowed, drain, prometheus } = settings;
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let certificate = Certificate::read(certificate).context("cannot serve without a certificate")?;
     let tls = Arc::new(certificate.tls()?);
     let (clock, metrics, ready) = (Clock::starting_at(now()), Arc::<Metrics>::default(), Arc::<Ready>::default());
     let reviews = Arc::new(TokenReviews::new(limits.kubernetes));
     let callers = Arc::new(Callers::new(reviews, allowed, clock, limits.kubernetes));
-    let service = gate::service(limits, clock, Arc::clone(&metrics));
+    let service = gate::service(limits, clock, Arc::clone(&metrics), prometheus);
     let (router, health) =
         router(service, Arc::clone(&callers), Arc::clone(&metrics)).await.context("cannot describe the service")?;
 

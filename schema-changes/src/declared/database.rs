@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    Checkpoint, Consumer, Database, Engine, FileError, SecretKey,
+    Checkpoint, Consumer, Database, Engine, FileError, IntegrityQuery, Replica, SecretKey,
     declared::{Complaints, schema::database_schema, shape, yaml},
 };
 
@@ -73,6 +73,13 @@ struct DatabaseSpec {
     /// they stop.
     #[serde(default)]
     consumers: Vec<DeclaredConsumer>,
+    /// Queries that say whether the data is whole. The gate asks them, as its own role, before it lets a version in.
+    #[serde(default)]
+    integrity: Vec<DeclaredQuery>,
+    /// Copies of the database that its applications read from: a version is let in when each has followed as far as it
+    /// needs.
+    #[serde(default)]
+    replicas: Vec<DeclaredReplica>,
 }
 
 /// A database engine.
@@ -145,6 +152,33 @@ struct DeclaredConsumer {
     supports: String,
 }
 
+/// A query that says whether the data is whole.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct DeclaredQuery {
+    /// What people call it: 1 to 40 characters of a-z, 0-9 and -.
+    name: String,
+    /// One SELECT. The gate's role needs the right to read what it reads.
+    query: String,
+    /// It answers one number, which is at most this. Without it, it must answer no row.
+    at_most: Option<u64>,
+}
+
+/// A copy of the database that its applications read from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct DeclaredReplica {
+    /// What people call it: 1 to 40 characters of a-z, 0-9 and -.
+    name: String,
+    /// The gate's URL of this copy.
+    secret_ref: SecretRef,
+}
+
+/// Asked one after the other, at each question of a canary that would be let in.
+const MOST_QUERIES: usize = 20;
+const MOST_REPLICAS: usize = 8;
+const LONGEST_QUERY: usize = 4_000;
+
 /// Reads `phasegate.yaml`.
 ///
 /// # Errors
@@ -162,7 +196,7 @@ pub(crate) fn read_database(file: &str, text: &str) -> Result<Database, Vec<File
 }
 
 fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSpec) -> Database {
-    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers } = spec;
+    let DatabaseSpec { engine, runner, gate, apps, namespaces, checkpoint, consumers, integrity, replicas } = spec;
     if !is_label(&metadata.name) || metadata.name.len() > 40 {
         complaints.add(
             &["metadata", "name"],
@@ -172,16 +206,10 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
     }
     for (field, secret) in [("runner", &runner.secret_ref), ("gate", &gate.secret_ref)] {
         check_secret_name(complaints, &["spec", field, "secretRef", "name"], &secret.name);
-        let key = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if secret.key.is_empty() || secret.key.len() > 253 || !secret.key.chars().all(key) {
-            let path = ["spec", field, "secretRef", "key"];
-            complaints.add(
-                &path,
-                format!("`{}` cannot be a key of a Secret", start(&secret.key)),
-                "use letters, digits, -, _ and .",
-            );
-        }
+        check_key(complaints, &["spec", field, "secretRef", "key"], &secret.key);
     }
+    check_integrity(complaints, &integrity);
+    check_replicas(complaints, &replicas);
     for name in &apps.secret_refs {
         check_secret_name(complaints, &["spec", "apps", "secretRefs"], name);
     }
@@ -245,6 +273,74 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
             .into_iter()
             .map(|DeclaredConsumer { name, supports }| Consumer { name, supports })
             .collect(),
+        integrity: integrity
+            .into_iter()
+            .map(|DeclaredQuery { name, query, at_most }| IntegrityQuery { name, query, at_most })
+            .collect(),
+        replicas: replicas
+            .into_iter()
+            .map(|DeclaredReplica { name, secret_ref }| Replica { name, gate: secret_key(Credential { secret_ref }) })
+            .collect(),
+    }
+}
+
+fn check_integrity(complaints: &mut Complaints<'_>, integrity: &[DeclaredQuery]) {
+    check_names(complaints, "integrity", integrity.iter().map(|query| query.name.as_str()), MOST_QUERIES);
+    for (at, DeclaredQuery { query, .. }) in integrity.iter().enumerate() {
+        let begins = query.trim_start().get(..6).is_some_and(|word| {
+            word.eq_ignore_ascii_case("select") || word.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("with"))
+        });
+        if !begins || query.len() > LONGEST_QUERY {
+            complaints.add(
+                &["spec", "integrity", &at.to_string(), "query"],
+                "it is no query",
+                "write one SELECT of at most 4000 characters",
+            );
+        }
+    }
+}
+
+fn check_replicas(complaints: &mut Complaints<'_>, replicas: &[DeclaredReplica]) {
+    check_names(complaints, "replicas", replicas.iter().map(|replica| replica.name.as_str()), MOST_REPLICAS);
+    for (at, DeclaredReplica { secret_ref, .. }) in replicas.iter().enumerate() {
+        let at = at.to_string();
+        check_secret_name(complaints, &["spec", "replicas", &at, "secretRef", "name"], &secret_ref.name);
+        check_key(complaints, &["spec", "replicas", &at, "secretRef", "key"], &secret_ref.key);
+    }
+}
+
+fn check_names<'a>(
+    complaints: &mut Complaints<'_>,
+    list: &str,
+    names: impl ExactSizeIterator<Item = &'a str>,
+    most: usize,
+) {
+    if names.len() > most {
+        complaints.add(
+            &["spec", list],
+            format!("the list has {} entries", names.len()),
+            format!("name at most {most}"),
+        );
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for (at, name) in names.enumerate() {
+        let path = ["spec", list, &at.to_string(), "name"];
+        if !is_label(name) || name.len() > 40 {
+            complaints.add(&path, format!("`{}` is no name", start(name)), "use 1 to 40 characters of a-z, 0-9 and -");
+        } else if !seen.insert(name) {
+            complaints.add(&path, format!("`{name}` stands there twice"), "rename one");
+        }
+    }
+}
+
+fn check_key(complaints: &mut Complaints<'_>, path: &[&str], key: &str) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if key.is_empty() || key.len() > 253 || !key.chars().all(allowed) {
+        complaints.add(
+            path,
+            format!("`{}` cannot be a key of a Secret", start(key)),
+            "use letters, digits, -, _ and .",
+        );
     }
 }
 
@@ -288,6 +384,11 @@ spec:
   namespaces: [shop]
   consumers:
     - {name: nightly export, supports: since=split-full-name}
+  integrity:
+    - {name: orphans, query: SELECT count(*) FROM orders WHERE customer IS NULL, atMost: 0}
+    - {name: doubles, query: SELECT id FROM orders GROUP BY id HAVING count(*) > 1}
+  replicas:
+    - {name: reports, secretRef: {name: customers-replica, key: url}}
 ";
 
     fn told(text: &str) -> String {
@@ -302,6 +403,8 @@ spec:
         assert_eq!(database.runner, SecretKey { name: "customers-owner".into(), key: "url".into() });
         assert_eq!(database.app_secrets, ["customers-app"]);
         assert_eq!(database.consumers[0].supports, "since=split-full-name");
+        assert_eq!(database.integrity.iter().map(|query| query.at_most).collect::<Vec<_>>(), [Some(0), None]);
+        assert_eq!(database.replicas[0].gate.name, "customers-replica");
     }
 
     #[test]
@@ -337,6 +440,16 @@ spec:
             ("since=split-full-name", "'a,'", "phasegate.yaml:11: spec.consumers.0.supports"),
             ("since=split-full-name", "'x=contracted..migrated'", "write migrated..contracted"),
             ("{name: nightly export", "{name: ''", "the name is empty"),
+            ("query: SELECT id", "query: DELETE FROM id", "phasegate.yaml:14: spec.integrity.1.query: it is no query"),
+            ("name: doubles", "name: orphans", "spec.integrity.1.name: `orphans` stands there twice"),
+            ("name: doubles", "name: Doubles", "`Doubles` is no name"),
+            ("atMost: 0", "atMost: -1", "spec.integrity.0.atMost: a whole number from 0 is wanted"),
+            ("name: customers-replica", "name: Replica", "spec.replicas.0.secretRef.name: `Replica` cannot name"),
+            (
+                "customers-replica, key: url",
+                "customers-replica, key: u/l",
+                "spec.replicas.0.secretRef.key: `u/l` cannot",
+            ),
         ];
         for (from, to, want) in rows {
             assert!(GOOD.contains(from), "{from}");

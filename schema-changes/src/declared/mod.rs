@@ -8,12 +8,14 @@ mod schema;
 mod schema_change;
 mod shape;
 mod soak;
+mod step_config;
 mod yaml;
 
 pub(crate) use complaints::{Complaints, suggest};
 pub(crate) use database::read_database;
 pub(crate) use names::{bounded_name, check_column, check_expression, check_table, check_type, same_column};
 pub(crate) use ordered::Ordered;
-pub use schema::{database_schema, schema_change_schema};
+pub use schema::{database_schema, schema_change_schema, step_config_schema};
 pub(crate) use schema_change::{Surroundings, read_schema_change};
+pub use step_config::{BadStepConfig, Measure, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs};
 pub(crate) use yaml::MAX_FILE;

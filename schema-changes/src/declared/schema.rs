@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-use crate::declared::{database::DatabaseFile, schema_change::SchemaChangeFile};
+use crate::declared::{database::DatabaseFile, schema_change::SchemaChangeFile, step_config::Written};
 
 /// The schema of `phasegate.yaml`.
 pub fn database_schema() -> Value {
@@ -13,6 +13,11 @@ pub fn database_schema() -> Value {
 /// The schema of `changes/*.yaml`.
 pub fn schema_change_schema() -> Value {
     schema_of::<SchemaChangeFile>("https://phasegate.dev/schemas/v1alpha1/schema-change.json")
+}
+
+/// The schema of the `config` of a step `phasegate/gate` in a Rollout.
+pub fn step_config_schema() -> Value {
+    schema_of::<Written>("https://phasegate.dev/schemas/v1alpha1/step-config.json")
 }
 
 fn schema_of<T: JsonSchema>(id: &str) -> Value {

@@ -3,6 +3,8 @@
 //! serde would stop at the first of them. Walking the schema finds all, and proves that what editors check is what we
 //! check. Understands only what our own types make `schemars` write.
 
+use std::fmt::Display;
+
 use serde_json::Value as Json;
 
 use crate::declared::{
@@ -13,15 +15,30 @@ use crate::declared::{
 
 /// Complains of every place where `node` departs from `schema`.
 pub(crate) fn check(complaints: &mut Complaints<'_>, schema: &Json, node: &Node) {
-    Shape { root: schema }.check(complaints, schema, node, &mut Vec::new());
+    Shape { root: schema }.check(complaints, schema, node, &mut Path::default());
 }
 
 struct Shape<'s> {
     root: &'s Json,
 }
 
+/// Where the walk is: the keys, and the places in lists.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    /// Complains of what is at this place.
+    fn complain(&self, complaints: &mut Complaints<'_>, line: u32, message: impl Display, remedy: impl Display) {
+        complaints.add_at(line, &self.keys(), message, remedy);
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+}
+
 impl<'s> Shape<'s> {
-    fn check<'n>(&self, complaints: &mut Complaints<'_>, schema: &'s Json, node: &'n Node, path: &mut Vec<&'n str>) {
+    fn check(&self, complaints: &mut Complaints<'_>, schema: &'s Json, node: &Node, path: &mut Path) {
         let schema = self.resolve(schema);
         if let Some(alternatives) = list(schema, "anyOf") {
             if node.value == Value::Null && alternatives.iter().any(|one| has_type(one, "null")) {
@@ -43,15 +60,18 @@ impl<'s> Shape<'s> {
                 self.check_object(complaints, schema, node, entries, path)
             }
             Value::List(items) if has_type(schema, "array") => {
-                for item in items {
+                for (at, item) in items.iter().enumerate() {
                     if let Some(wanted) = schema.get("items") {
+                        path.0.push(at.to_string());
                         self.check(complaints, wanted, item, path);
+                        path.0.pop();
                     }
                 }
             }
             Value::Text(_) if has_type(schema, "string") => {}
             Value::Bool if has_type(schema, "boolean") => {}
             Value::Integer { negative: false } if has_type(schema, "integer") => {}
+            Value::Integer { .. } | Value::Float if has_type(schema, "number") => {}
             found @ (Value::Null
             | Value::Bool
             | Value::Integer { .. }
@@ -60,37 +80,42 @@ impl<'s> Shape<'s> {
             | Value::List(_)
             | Value::Map(_)) => {
                 let (wanted, remedy) = wanted(schema, found);
-                complaints.add_at(node.line, path, format!("{wanted} is wanted, and here is {}", kind(found)), remedy);
+                path.complain(
+                    complaints,
+                    node.line,
+                    format!("{wanted} is wanted, and here is {}", kind(found)),
+                    remedy,
+                );
             }
         }
     }
 
-    fn check_object<'n>(
+    fn check_object(
         &self,
         complaints: &mut Complaints<'_>,
         schema: &'s Json,
-        node: &'n Node,
-        entries: &'n [(String, u32, Node)],
-        path: &mut Vec<&'n str>,
+        node: &Node,
+        entries: &[(String, u32, Node)],
+        path: &mut Path,
     ) {
         let properties = schema.get("properties").and_then(Json::as_object);
         for (key, line, value) in entries {
-            path.push(key);
+            path.0.push(key.clone());
             if let Some(wanted) = properties.and_then(|properties| properties.get(key)) {
                 self.check(complaints, wanted, value, path);
             } else if let Some(wanted) = schema.get("additionalProperties").filter(|wanted| wanted.is_object()) {
                 self.check(complaints, wanted, value, path);
             } else {
                 let known: Vec<&str> = properties.into_iter().flat_map(|all| all.keys()).map(String::as_str).collect();
-                complaints.add_at(*line, path, "there is no such field", suggest(key, known.iter().copied()));
+                path.complain(complaints, *line, "there is no such field", suggest(key, known.iter().copied()));
             }
-            path.pop();
+            path.0.pop();
         }
         for name in list(schema, "required").into_iter().flatten().filter_map(Json::as_str) {
             if node.get(name).is_none() {
                 let what = properties.and_then(|all| all.get(name)).map(|one| self.resolve_description(one));
                 complaints.add(
-                    path,
+                    &path.keys(),
                     format!("the field `{name}` is missing"),
                     what.flatten().map_or_else(|| "add it".to_owned(), |what| format!("add it: {what}")),
                 );
@@ -110,15 +135,20 @@ impl<'s> Shape<'s> {
     }
 }
 
-fn check_word(complaints: &mut Complaints<'_>, words: &[&str], node: &Node, path: &[&str]) {
+fn check_word(complaints: &mut Complaints<'_>, words: &[&str], node: &Node, path: &Path) {
     let remedy = |found: &str| suggest(found, words.iter().copied());
     if let Value::Text(text) = &node.value {
         if !words.contains(&text.as_str()) {
             let start: String = text.chars().take(64).collect();
-            complaints.add_at(node.line, path, format!("`{start}` is not known here"), remedy(text));
+            path.complain(complaints, node.line, format!("`{start}` is not known here"), remedy(text));
         }
     } else {
-        complaints.add_at(node.line, path, format!("a word is wanted, and here is {}", kind(&node.value)), remedy(""));
+        path.complain(
+            complaints,
+            node.line,
+            format!("a word is wanted, and here is {}", kind(&node.value)),
+            remedy(""),
+        );
     }
 }
 
@@ -152,6 +182,8 @@ fn wanted(schema: &Json, found: &Value) -> (&'static str, &'static str) {
         ("a list", "write [a, b], or one `- item` a line")
     } else if has_type(schema, "integer") {
         ("a whole number from 0", "write digits only")
+    } else if has_type(schema, "number") {
+        ("a number", "write digits, with a point where it needs one")
     } else {
         ("true or false", "write true or false")
     }

@@ -92,23 +92,39 @@ pub(crate) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, BadYaml> {
     read(text)
 }
 
+/// The documents of a file of manifests, which are not ours: it may be any stream of objects, with anchors.
+pub(crate) fn manifests<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, BadYaml> {
+    if text.len() > MAX_FILE {
+        let message = format!("the file has {} bytes; at most {MAX_FILE} are read", text.len());
+        return Err(BadYaml { line: None, message, remedy: "split it" });
+    }
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_aliases: 2_000, max_anchors: 2_000, max_depth: 64 },
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        with_snippet: false,
+    };
+    serde_saphyr::from_multiple_with_options(text, options).map_err(bad)
+}
+
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadYaml> {
-    serde_saphyr::from_str_with_options(text, limits()).map_err(|error| {
-        let error = error.without_snippet();
-        let line = error.location().and_then(|at| u32::try_from(at.line()).ok()).filter(|line| *line > 0);
-        let (message, remedy) = if matches!(error, Trouble::MultipleDocuments { .. }) {
-            ("the file has several documents".to_owned(), "put each document into a file of its own")
-        } else if matches!(error, Trouble::Budget { .. }) {
-            ("the file has more depth, entries or anchors than a declaration needs".to_owned(), "write it out plainly")
-        } else if matches!(error, Trouble::MergeKeyNotAllowed { .. }) {
-            ("the file uses a merge key".to_owned(), "write it out plainly")
-        } else {
-            let twice = matches!(error, Trouble::DuplicateMappingKey { .. });
-            let remedy = if twice { "remove one of the two" } else { "correct the YAML" };
-            (without_place(&error.render_with_formatter(&UserMessageFormatter)), remedy)
-        };
-        BadYaml { line, message, remedy }
-    })
+    serde_saphyr::from_str_with_options(text, limits()).map_err(bad)
+}
+
+fn bad(error: Trouble) -> BadYaml {
+    let error = error.without_snippet();
+    let line = error.location().and_then(|at| u32::try_from(at.line()).ok()).filter(|line| *line > 0);
+    let (message, remedy) = if matches!(error, Trouble::MultipleDocuments { .. }) {
+        ("the file has several documents".to_owned(), "put each document into a file of its own")
+    } else if matches!(error, Trouble::Budget { .. }) {
+        ("the file has more depth, entries or anchors than a declaration needs".to_owned(), "write it out plainly")
+    } else if matches!(error, Trouble::MergeKeyNotAllowed { .. }) {
+        ("the file uses a merge key".to_owned(), "write it out plainly")
+    } else {
+        let twice = matches!(error, Trouble::DuplicateMappingKey { .. });
+        let remedy = if twice { "remove one of the two" } else { "correct the YAML" };
+        (without_place(&error.render_with_formatter(&UserMessageFormatter)), remedy)
+    };
+    BadYaml { line, message, remedy }
 }
 
 /// The place is told apart from the message, in a form of our own.

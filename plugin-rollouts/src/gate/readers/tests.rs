@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn access(url: &str) -> Access {
-    Access { url: url.parse().unwrap(), key: AccessKey::of(url), wanted: None }
+    Access::new(url.parse().unwrap(), AccessKey::of(url), None)
 }
 
 #[tokio::test(start_paused = true)]

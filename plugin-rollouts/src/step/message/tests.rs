@@ -102,6 +102,24 @@ fn a_yes_tells_what_it_rests_on_and_whom_it_leaves_outside() {
 }
 
 #[test]
+fn a_check_that_does_not_hold_and_a_wait_that_is_too_long_say_so() {
+    let mut migrated = view(Some(split_at(at_rest(MIGRATED))));
+    let (check, found) = ("error-rate".to_owned(), "it was 0.03, above 0.01".to_owned());
+    let pending = [Reason::CheckPending { check: check.clone(), found: found.clone() }];
+    insta::assert_snapshot!(wait(&migrated, &pending, REQUEUE), @"error-rate: it was 0.03, above 0.01. v1 keeps serving; asked again every 15 s");
+    migrated.overdue = true;
+    migrated.waited = Duration::from_secs(7_500);
+    insta::assert_snapshot!(wait(&migrated, &pending, REQUEUE), @"error-rate: it was 0.03, above 0.01. It has waited for 2 h: somebody should look. v1 keeps serving; asked again every 15 s");
+    let failed = [Reason::CheckFailed { check, found }];
+    insta::assert_snapshot!(refuse(&migrated, &failed, &rollout()), @"v2 is refused: error-rate: it was 0.03, above 0.01. v1 keeps serving. Nothing resumes this by itself: when that is cured, push a new revision or retry this one with `kubectl argo rollouts retry rollout shop -n store`");
+    let overdue = [Reason::Overdue { waited: migrated.waited }, pending[0].clone()];
+    insta::assert_snapshot!(refuse(&migrated, &overdue, &rollout()), @"v2 is refused: it has waited for 2 h, longer than its step allows. error-rate: it was 0.03, above 0.01. v1 keeps serving. Nothing resumes this by itself: when that is cured, push a new revision or retry this one with `kubectl argo rollouts retry rollout shop -n store`");
+    let mut idle = view(Some(split_at(at_rest(SYNCED))));
+    idle.databases[0].note = Some("Job phasegate-customers-0123 is suspended: resume it".to_owned());
+    insta::assert_snapshot!(wait(&idle, &[too_early(at_rest(SYNCED))], REQUEUE), @"split-full-name is synced; v2 needs migrated. Job phasegate-customers-0123 is suspended: resume it. v1 keeps serving; asked again every 15 s");
+}
+
+#[test]
 fn a_refusal_tells_what_does_resume() {
     let contracted = view(Some(split_at(at_rest(CONTRACTED))));
     let outlived = too_late(Kind::Outlived, "v1b", at_rest(CONTRACTED));

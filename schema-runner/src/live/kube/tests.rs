@@ -116,6 +116,8 @@ fn database(namespaces: &[&str]) -> Database {
         namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
         checkpoint: None,
         consumers: vec![Consumer { name: "c".into(), supports: String::new() }],
+        integrity: Vec::new(),
+        replicas: Vec::new(),
     }
 }
 

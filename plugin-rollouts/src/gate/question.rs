@@ -1,0 +1,121 @@
+//! What the gate is asked, and what it answers.
+
+use std::{sync::Arc, time::Duration};
+
+use phase_ledger::LedgerState;
+use schema_changes::StepConfig;
+use schema_phases::{AppVersion, Because, Moment, PlanDigest, Verdict};
+
+use crate::step::rollout::AskingRollout;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Who asks.
+    pub rollout: AskingRollout,
+    /// What the step is configured to do.
+    pub config: StepConfig,
+}
+
+/// The answer to a question.
+#[derive(Debug)]
+pub struct Answer {
+    /// The decision.
+    pub verdict: Verdict,
+    /// What it rests on.
+    pub view: View,
+}
+
+/// What was seen, for messages and the status.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The name of the version that asks.
+    pub canary: String,
+    /// The name of the version that serves.
+    pub stable: Option<String>,
+    /// The databases, by name.
+    pub databases: Vec<DatabaseSeen>,
+    /// For how long this process has been asked the same.
+    pub waited: Duration,
+    /// Whether that is longer than its owner thought.
+    pub overdue: bool,
+    /// When the answer was given.
+    pub at: Moment,
+}
+
+/// What was seen of one database.
+#[derive(Clone, Debug)]
+pub struct DatabaseSeen {
+    /// Its name.
+    pub name: String,
+    /// The namespace it is declared in.
+    pub namespace: String,
+    /// The canary, as far as it concerns this database.
+    pub canary: AppVersion,
+    /// The stable version likewise; none when it does not use the database.
+    pub stable: Option<AppVersion>,
+    /// Its ledger.
+    pub ledger: Option<Arc<LedgerState>>,
+    /// The plan that Git wants.
+    pub wanted: Option<PlanDigest>,
+    /// Which plan was worked on last.
+    pub plan: PlanSight,
+    /// What else a person should know.
+    pub note: Option<String>,
+}
+
+/// Which plan a ledger was worked on with last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanSight {
+    /// The one Git wants now.
+    Wanted,
+    /// Another.
+    Another,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// Why a question could not be put.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unasked {
+    /// The time is up.
+    #[error("nothing was decided within {} ms; the database or the Kubernetes API is slow", within.as_millis())]
+    OutOfTime {
+        /// The time there was.
+        within: Duration,
+    },
+    /// What the canary is cannot be told.
+    #[error("the canary's pod template is not in the Rollout, and its ReplicaSet cannot be read: {}", told(because))]
+    NoTemplate {
+        /// Why.
+        because: Because,
+    },
+    /// The step names a database that the pod template does not.
+    #[error(
+        "the config of this step names the database `{database}`, and the pod template has no label \
+         database.phasegate.dev/{database}; add the label, or correct the config"
+    )]
+    NotLabelled {
+        /// The database.
+        database: String,
+    },
+    /// More databases than any pod uses.
+    #[error("the pod template names {found} databases; at most {most} are judged")]
+    TooMany {
+        /// How many.
+        found: usize,
+        /// How many are.
+        most: usize,
+    },
+}
+
+/// Why a fact is missing, for people.
+pub(super) fn told(because: &Because) -> String {
+    match because {
+        Because::Unreachable(why) | Because::NotPermitted(why) | Because::Untrusted(why) | Because::NotThere(why) => {
+            why.clone()
+        }
+        Because::TimedOut(after) => format!("no answer within {} ms", after.as_millis()),
+        Because::Stale { age } => format!("last seen {} s ago", age.as_secs()),
+    }
+}

@@ -1,0 +1,41 @@
+//! A real standby: the gate's own reader refuses it, and the replica's reader shows how far it is.
+
+use std::time::{Duration, Instant};
+
+use phase_ledger::{ReadError, Reading, open_reader, open_replica, open_session};
+use tests::postgres::Cluster;
+
+#[tokio::test]
+async fn a_standby_shows_the_ledger_as_far_as_it_has_followed() {
+    let primary = Cluster::start().unwrap();
+    let database = primary.database().await.unwrap();
+    let standby = primary.standby().unwrap();
+    let replica = standby.existing(database.name());
+    let url = replica.url().parse().unwrap();
+    let reader = open_replica(&url).unwrap();
+    assert!(matches!(open_reader(&url).unwrap().read().await, Err(ReadError::Standby)));
+    assert_eq!(reader.read().await.unwrap(), Reading::NotBegun);
+
+    // It stops following: what the primary does from now on, it does not show.
+    let wait = async |sql: &str| {
+        let began = Instant::now();
+        while replica.rows(sql).await.unwrap() != [[Some("true".to_owned())]] {
+            assert!(began.elapsed() < Duration::from_secs(60), "{sql}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    replica.execute("SELECT pg_wal_replay_pause()").await.unwrap();
+    wait("SELECT (pg_get_wal_replay_pause_state() = 'paused')::text").await;
+    let mut session = open_session(&database.url().parse().unwrap()).await.unwrap();
+    assert!(session.try_lock().await.unwrap());
+    session.take_over("a test").await.unwrap();
+    assert_eq!(reader.read().await.unwrap(), Reading::NotBegun);
+    replica.execute("SELECT pg_wal_replay_resume()").await.unwrap();
+    wait("SELECT (to_regclass('phasegate.ledger') IS NOT NULL)::text").await;
+    assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
+
+    // Another server's ledger is no copy of this one, whatever it says.
+    database.execute("UPDATE phasegate.ledger SET server = 'another'").await.unwrap();
+    wait("SELECT (server = 'another')::text FROM phasegate.ledger").await;
+    assert!(matches!(reader.read().await, Err(ReadError::OtherServer { .. })));
+}

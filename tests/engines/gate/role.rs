@@ -1,0 +1,120 @@
+//! The role of `phasegate gate-role` tries to write everything, and cannot.
+
+use phase_ledger::{Reading, open_probe, open_reader, open_session};
+use schema_changes::Engine;
+use schema_runner::{GateRole, gate_role};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tests::postgres::{Database, PASSWORD, database};
+
+/// A database with a ledger, an app's table and the gate's role; the role's URL.
+pub(crate) async fn shop() -> (Database, String) {
+    let database = database().await.unwrap();
+    let runner = database.role("owner").await.unwrap();
+    let gate = format!("gate_of_{}", database.name());
+    database
+        .execute(&format!(
+            "CREATE SCHEMA shop AUTHORIZATION {runner}; \
+             CREATE TABLE shop.customers (id bigint PRIMARY KEY, full_name text NOT NULL, note text); \
+             CREATE SEQUENCE shop.numbers; ALTER TABLE shop.customers OWNER TO {runner}; \
+             INSERT INTO shop.customers VALUES (1, 'Ada Lovelace', NULL); GRANT CREATE ON DATABASE {} TO {runner}",
+            database.name()
+        ))
+        .await
+        .unwrap();
+    let sql = gate_role(&GateRole {
+        engine: Engine::Postgres,
+        role: gate.clone(),
+        runner: runner.clone(),
+        database: database.name().to_owned(),
+        schemas: vec!["public".to_owned(), "shop".to_owned()],
+    })
+    .unwrap();
+    database.execute(&sql).await.unwrap();
+    // It may be run again.
+    database.execute(&sql).await.unwrap();
+    database.execute(&format!("ALTER ROLE {gate} PASSWORD '{PASSWORD}'")).await.unwrap();
+    database.execute(&format!("ALTER ROLE {gate} SET search_path = shop, public")).await.unwrap();
+    // The ledger comes later than the role, from the runner.
+    let mut session = open_session(&database.url_as(&runner).parse().unwrap()).await.unwrap();
+    assert!(session.try_lock().await.unwrap());
+    session.take_over("a test").await.unwrap();
+    let url = database.url_as(&gate);
+    (database, url)
+}
+
+#[tokio::test]
+async fn the_printed_role_reads_the_ledger_and_writes_nothing() {
+    let (database, url) = shop().await;
+    let reader = open_reader(&url.parse().unwrap()).unwrap();
+    assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
+
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let mut runs = async |sql: &str| {
+        // The belt off: what holds is the rights.
+        let sql = format!("SET default_transaction_read_only = off; {sql}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await
+    };
+    let gate = format!("gate_of_{}", database.name());
+    for sql in [
+        "SELECT * FROM phasegate.ledger",
+        "SELECT * FROM phasegate.changes",
+        "SELECT * FROM phasegate.ranges",
+        "SELECT * FROM phasegate.history",
+    ] {
+        runs(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+    for sql in [
+        "UPDATE phasegate.ledger SET generation = 99",
+        "INSERT INTO phasegate.done VALUES ('a', 1)",
+        "DELETE FROM phasegate.changes",
+        "TRUNCATE phasegate.history",
+        "SELECT * FROM phasegate.ledger FOR UPDATE",
+        "LOCK TABLE phasegate.ledger",
+        "DROP TABLE phasegate.ledger",
+        "DROP SCHEMA phasegate CASCADE",
+        "CREATE TABLE phasegate.mine (a int)",
+        "ALTER TABLE phasegate.ledger ADD COLUMN mine int",
+        "CREATE TABLE mine (a int)",
+        "CREATE TABLE shop.mine (a int)",
+        "CREATE TABLE public.mine (a int)",
+        "CREATE SCHEMA mine",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "SELECT * FROM shop.customers",
+        "INSERT INTO shop.customers VALUES (2, 'x', NULL)",
+        "UPDATE shop.customers SET note = 'x'",
+        "DELETE FROM shop.customers",
+        "TRUNCATE shop.customers",
+        "LOCK TABLE shop.customers IN ACCESS SHARE MODE",
+        "ALTER TABLE shop.customers ADD COLUMN mine int",
+        "DROP TABLE shop.customers",
+        "CREATE TRIGGER mine BEFORE INSERT ON shop.customers FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE INDEX ON shop.customers (id)",
+        "SELECT nextval('shop.numbers')",
+        "COPY shop.customers TO STDOUT",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "COPY (SELECT 1) TO '/tmp/mine'",
+        "CREATE ROLE mine",
+        "CREATE DATABASE mine",
+        "CREATE EXTENSION pgcrypto",
+        "ALTER SYSTEM SET work_mem = '1MB'",
+        "SET ROLE postgres",
+        "VACUUM FULL shop.customers; SELECT 1/(SELECT count(*) FROM pg_catalog.pg_class WHERE relname = 'mine')",
+        "SELECT pg_catalog.pg_read_file('/etc/passwd')",
+        "SELECT pg_catalog.pg_switch_wal()",
+    ] {
+        let error = runs(sql).await.expect_err(sql);
+        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        // Insufficient privilege; a statement that cannot be in this message; the division that proves nothing was made.
+        assert!(["42501", "25001", "22012"].contains(&code.as_str()), "{sql}: {code} {error}");
+    }
+    let rows = database.rows("SELECT count(*)::text FROM shop.customers").await.unwrap();
+    assert_eq!(rows, [[Some("1".to_owned())]]);
+    let flags = format!(
+        "SELECT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)::text FROM pg_roles WHERE rolname = '{gate}'"
+    );
+    assert_eq!(database.rows(&flags).await.unwrap(), [[Some("false".to_owned())]]);
+    // And yet it can have statements prepared.
+    let mut probe = open_probe(&url.parse().unwrap()).await.unwrap();
+    let insert = "INSERT INTO customers (id, full_name) VALUES ($1, $2)";
+    assert_eq!(probe.prepare(insert).await.unwrap(), phase_ledger::Prepared::Understood);
+}
