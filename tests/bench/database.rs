@@ -121,7 +121,7 @@ impl Server {
     }
 
     async fn admin(&self, sql: &str) -> Result<()> {
-        Ok(self.cluster.existing("postgres").execute(sql).await?)
+        self.cluster.existing("postgres").execute(sql).await
     }
 }
 
@@ -214,8 +214,8 @@ pub(crate) enum Connected {
 impl Connected {
     pub(crate) async fn raw(&mut self, sql: &str) -> Result<()> {
         match self {
-            Self::Postgres(connection) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?),
-            Self::Sqlite(connection) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?),
+            Self::Postgres(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)?,
+            Self::Sqlite(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)?,
         }
         Ok(())
     }
@@ -241,8 +241,8 @@ impl Connected {
     /// A prepared statement with a number in it.
     pub(crate) async fn with(&mut self, sql: &'static str, number: i64) -> Result<()> {
         match self {
-            Self::Postgres(connection) => drop(sqlx::query(sql).bind(number).execute(connection).await?),
-            Self::Sqlite(connection) => drop(sqlx::query(sql).bind(number).execute(connection).await?),
+            Self::Postgres(connection) => sqlx::query(sql).bind(number).execute(connection).await.map(drop)?,
+            Self::Sqlite(connection) => sqlx::query(sql).bind(number).execute(connection).await.map(drop)?,
         }
         Ok(())
     }

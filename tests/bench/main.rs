@@ -4,6 +4,14 @@
 //! busy makes both sides slower and leaves their ratio. It ends with a line `figure NAME VALUE UNIT` for each, and writes
 //! the same as JSON.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a benchmark measures time and prints what it found"
+)]
+
 mod backfill;
 mod database;
 mod figures;

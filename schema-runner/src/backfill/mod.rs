@@ -114,10 +114,10 @@ impl Attempt<'_> {
         // One that failed made the others stop: its reason counts.
         let mut stopped = Ok(());
         for halt in ended.into_iter().filter_map(Result::err) {
-            match halt {
-                Halt::Stopped => stopped = Err(Halt::Stopped),
-                halt => return Err(halt),
+            if !matches!(halt, Halt::Stopped) {
+                return Err(halt);
             }
+            stopped = Err(halt);
         }
         stopped?;
         told?;
