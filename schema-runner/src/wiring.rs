@@ -258,7 +258,7 @@ async fn show_plan(args: PlanArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
 
 async fn verify(args: &VerifyArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
     let plan = config::plan(&args.plan)?;
-    same_engine(&plan, url)?;
+    let url = &same_engine(&plan, url)?;
     let mut session = open_session(url).await?;
     let found = inspect(&plan, session.as_mut(), &Declared(plan.database.engine))
         .await
@@ -272,7 +272,7 @@ async fn verify(args: &VerifyArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
 
 async fn examine(args: &VerifyArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
     let plan = config::plan(&args.plan)?;
-    same_engine(&plan, url)?;
+    let url = &same_engine(&plan, url)?;
     let mut session = open_session(url).await?;
     let found = doctor(&plan, session.as_mut(), &Declared(plan.database.engine))
         .await
@@ -286,7 +286,7 @@ async fn examine(args: &VerifyArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
 
 async fn begin(args: &AdoptArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
     let plan = config::plan(&args.plan)?;
-    same_engine(&plan, url)?;
+    let url = &same_engine(&plan, url)?;
     let stated = config::stated(&args.at, &plan)?;
     let how = if args.dry_run { Adopt::DryRun } else { Adopt::Write };
     let mut session = open_session(url).await?;
