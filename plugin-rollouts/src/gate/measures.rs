@@ -76,7 +76,8 @@ mod tests {
         let within = Standing::Within;
         let short = |text: &str| Standing::NotLongEnough(text.to_owned());
         let out = |text: &str| Standing::Out(text.to_owned());
-        let rows: [(Option<f64>, Option<f64>, u64, f64, &[f64], Standing); 13] = [
+        type Row<'a> = (Option<f64>, Option<f64>, u64, f64, &'a [f64], Standing);
+        let rows: [Row<'_>; 13] = [
             (Some(0.01), None, 0, 0.01, &[], within.clone()),
             (Some(0.01), None, 0, 0.012, &[], out("it was 0.012, above 0.01")),
             (Some(0.01), None, 0, NAN, &[], out("it was NaN, above 0.01")),
