@@ -24,7 +24,7 @@ const PURE: [(&str, &[&str]); 4] = [
     ("schema-phases", &["tokio", "kube", "sqlx", "tonic", "serde"]),
     ("schema-changes", &["tokio", "kube", "sqlx", "tonic"]),
     ("plugin-argocd", &["tokio", "kube", "sqlx", "tonic"]),
-    ("goplugin-wire", &["kube", "sqlx", "tonic", "serde"]),
+    ("goplugin-wire", &["kube", "sqlx"]),
 ];
 
 /// Names of the packages each package builds on (normal dependencies only).
