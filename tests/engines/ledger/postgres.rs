@@ -297,7 +297,10 @@ async fn who_stands_in_the_way_is_named() {
         let (table, blocker) = held(session.commit(generation, &transaction).await.unwrap_err());
         let blocker = blocker.unwrap();
         assert_eq!(table, "public.items");
-        assert!(blocker.starts_with("pid ") && blocker.contains("(a test, idle in transaction, transaction "), "{blocker}");
+        assert!(
+            blocker.starts_with("pid ") && blocker.contains("(a test, idle in transaction, transaction "),
+            "{blocker}"
+        );
     }
     // A row, not a table: the statement is named, and no value of it.
     let update = Statement {
