@@ -1,7 +1,8 @@
 //! A real MariaDB server for tests: one for each test process, a database and users for each test.
 //!
-//! As a server comes: `fsync` on, the binary log on and by row, no trust in those who make triggers. It ends with the
-//! test process ([`crate::postgres`] does likewise).
+//! As a server comes: the binary log on and by row, no trust in those who make triggers. `fsync` is on in a server of
+//! one's own, for figures, and off in the shared one: these tests kill clients, never the machine. It ends with the test
+//! process ([`crate::postgres`] does likewise).
 
 use std::{
     fs,
@@ -55,7 +56,7 @@ pub struct Database {
 /// What is missing, and the package that brings it.
 pub fn shared() -> Result<&'static Server> {
     static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
-    match SHARED.get_or_init(|| Server::start(&[]).map_err(|error| format!("{error:#}"))) {
+    match SHARED.get_or_init(|| Server::start(&["--innodb-flush-log-at-trx-commit=0"]).map_err(|error| format!("{error:#}"))) {
         Ok(server) => Ok(server),
         Err(why) => bail!("{why}"),
     }
