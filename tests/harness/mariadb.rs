@@ -56,7 +56,9 @@ pub struct Database {
 /// What is missing, and the package that brings it.
 pub fn shared() -> Result<&'static Server> {
     static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
-    match SHARED.get_or_init(|| Server::start(&["--innodb-flush-log-at-trx-commit=0"]).map_err(|error| format!("{error:#}"))) {
+    match SHARED
+        .get_or_init(|| Server::start(&["--innodb-flush-log-at-trx-commit=0"]).map_err(|error| format!("{error:#}")))
+    {
         Ok(server) => Ok(server),
         Err(why) => bail!("{why}"),
     }
