@@ -115,18 +115,26 @@ fn mysql(wanted: &GateRole) -> String {
     let on = quote(*engine, database);
     let mut sql = format!(
         "\
--- The gate's account for the database {on}. Run this after the first `phasegate run`: a table must be there before a
--- right to it can be given. It may be run again. Set the password with ALTER USER {account} IDENTIFIED BY '...'.
+-- The gate's account for the database {on}: run this as an administrator. It may be run again.
+-- Set the password with ALTER USER {account} IDENTIFIED BY '...'.
 CREATE USER IF NOT EXISTS {account} ACCOUNT LOCK;
 ALTER USER {account} WITH MAX_USER_CONNECTIONS 20;
+
+-- The ledger. The runner makes its tables later, and they are readable as soon as they are there: a right to a table that
+-- is not there yet can be given together with CREATE, which is taken back.
 "
     );
     for table in TABLES {
-        let _ = writeln!(sql, "GRANT SELECT ON {on}.{} TO {account};", quote(*engine, &format!("phasegate_{table}")));
+        let table = quote(*engine, &format!("phasegate_{table}"));
+        let _ = writeln!(
+            sql,
+            "GRANT CREATE, SELECT ON {on}.{table} TO {account};\nREVOKE CREATE ON {on}.{table} FROM {account};"
+        );
     }
     let _ = write!(
         sql,
-        "-- Unlock it when it has a password.
+        "
+-- Unlock it when it has a password.
 -- ALTER USER {account} ACCOUNT UNLOCK;
 "
     );
@@ -150,6 +158,7 @@ mod tests {
     #[test]
     fn the_sql_is_read_by_people() {
         insta::assert_snapshot!(gate_role(&role(Engine::Postgres)).unwrap());
+        insta::assert_snapshot!("on_mariadb", gate_role(&role(Engine::Mariadb)).unwrap());
     }
 
     #[test]
