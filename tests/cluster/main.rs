@@ -18,6 +18,7 @@ mod api;
 mod delivery;
 mod figures;
 mod kubectl;
+mod server;
 mod shop;
 mod users;
 
@@ -34,6 +35,7 @@ mod git_revert;
 mod hands_off;
 mod health;
 mod jobs;
+mod mariadb;
 mod multi_source;
 mod release;
 mod step_plugin;

@@ -2,6 +2,7 @@
 
 use crate::{
     delivery::Delivery,
+    server::Server,
     shop::{App, Shop},
 };
 
@@ -13,6 +14,7 @@ const MANUFACTURERS: u32 = 5;
 const WAREHOUSE: App = App {
     name: "warehouse",
     example: "warehouse-inventory",
+    server: Server::Postgres,
     tables: |app, _| {
         format!("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO {app};")
     },
