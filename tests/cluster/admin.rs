@@ -84,11 +84,7 @@ impl Shop {
     /// Ends that transaction.
     pub(crate) async fn somebody_is_done(&self, mut somebody: Somebody) {
         for session in self.sessions_of_somebody().await.unwrap() {
-            let end = match self.app.server {
-                Server::Postgres => format!("SELECT pg_terminate_backend({session})"),
-                Server::Mariadb => format!("KILL {session}"),
-            };
-            self.ledger(&end).await.unwrap();
+            self.ends(&session).await.unwrap();
         }
         let _ = somebody.0.kill().await;
     }

@@ -29,7 +29,7 @@ fn delivery(folder: &str) -> Delivery {
 }
 
 #[tokio::test]
-async fn a_canary_is_held_then_released_and_a_contract_too_early_waits_for_the_last_old_pod() {
+async fn a_canary_is_held_then_released_and_a_contract_waits_for_the_last_old_pod_and_the_last_stranger() {
     let shop = Shop::open_for(&CUSTOMERS, "mariadb", ROWS).await;
     shop.deliver("version 1", &delivery("1-expand").without(CHANGE)).await;
     shop.rollout_is("Healthy").await;
@@ -55,8 +55,15 @@ async fn a_canary_is_held_then_released_and_a_contract_too_early_waits_for_the_l
     shop.change_is("migrated").await;
     assert!(shop.pods_of("v1").await > 0 && shop.pods_of("v2").await > 0, "both versions serve");
 
+    let stranger = shop.stranger("reports").await;
     shop.person(&["promote", "customers"]).await;
     shop.rollout_is("Healthy").await;
+    shop.no_pods_of("v1").await;
+    let said = shop.run_says("that a stranger blocks it", |line| line.contains("by 1 database session of")).await;
+    assert!(said.contains(&stranger) && said.contains("spec.apps.users"), "it says who, and the remedy: {said}");
+    shop.change_is("migrated").await;
+
+    shop.strangers_leave(&stranger).await;
     shop.change_is("contracted").await;
     assert_eq!(shop.pods_of("v1").await, 0, "contracted while a pod of version 1 was there");
     assert_eq!(shop.columns("customers").await, "first_name id last_name revision");

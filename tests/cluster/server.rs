@@ -1,10 +1,11 @@
 //! The two database servers of the cluster, as their administrator uses them: from inside their pods.
 
-use crate::{
-    kubectl::kubectl_with,
-    shop::{SERVICES, Shop},
-};
 use tests::binaries::Target;
+
+use crate::{
+    kubectl::{kubectl, kubectl_with, until},
+    shop::{SERVICES, SOON, Shop},
+};
 
 /// Every role's; the servers end with the cluster.
 const PASSWORD: &str = "only-for-tests";
@@ -82,6 +83,15 @@ impl Server {
         }
     }
 
+    /// Who is declared to be connected: the app, and the tests as those who look after the server. MariaDB does not say what
+    /// a user may touch, so the gate's is one of them there.
+    pub(crate) fn declared_users(self, database: &str) -> String {
+        match self {
+            Self::Postgres => format!("{database}_app, postgres"),
+            Self::Mariadb => format!("{database}_app, {database}_reader, root"),
+        }
+    }
+
     /// The address of a database as one of its roles.
     pub(crate) fn url(self, database: &str, role: &str) -> String {
         let (engine, tls) = match self {
@@ -101,11 +111,11 @@ impl Shop {
             Server::Postgres => format!(
                 "SET client_min_messages = error;
                  DROP DATABASE IF EXISTS {name} WITH (FORCE);
-                 DROP ROLE IF EXISTS {name}_owner, {name}_reader, {name}_app;"
+                 DROP ROLE IF EXISTS {name}_owner, {name}_reader, {name}_app, {name}_reports;"
             ),
             Server::Mariadb => format!(
                 "DROP DATABASE IF EXISTS {name};
-                 DROP USER IF EXISTS {name}_owner, {name}_reader, {name}_app;"
+                 DROP USER IF EXISTS {name}_owner, {name}_reader, {name}_app, {name}_reports;"
             ),
         };
         server.sql(server.first(), &sql).await.unwrap_or_else(|error| panic!("{error}"));
@@ -138,12 +148,85 @@ impl Shop {
                  CREATE DATABASE {name};
                  USE {name};
                  GRANT CREATE, ALTER, DROP, INDEX, TRIGGER, INSERT, UPDATE, DELETE, SELECT ON {name}.* TO {name}_owner;
+                 GRANT PROCESS ON *.* TO {name}_owner;
                  {tables}
                  {gate}
                  ALTER USER {name}_reader IDENTIFIED BY '{PASSWORD}' ACCOUNT UNLOCK;"
             ),
         };
         server.sql(server.first(), &sql).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Somebody whom nobody declared, connected for longer than any scenario lasts. Gives the role.
+    pub(crate) async fn stranger(&self, name: &str) -> String {
+        let role = format!("{}_{name}", self.database);
+        let table = self.app.name;
+        let server = self.app.server;
+        let made = match server {
+            Server::Postgres => {
+                format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN; GRANT SELECT ON {table} TO {role};")
+            }
+            Server::Mariadb => format!("CREATE OR REPLACE USER {role}; GRANT SELECT ON {table} TO {role};"),
+        };
+        self.ledger(&made).await.unwrap_or_else(|error| panic!("{error}"));
+        let (database, sleeps) = (self.database.clone(), role.clone());
+        tokio::spawn(async move {
+            let client = match server {
+                Server::Postgres => {
+                    ["psql", "-h", "/tmp", "-U", &sleeps, "-d", &database, "-c", "SELECT pg_sleep(1800)"].to_vec()
+                }
+                Server::Mariadb => [
+                    "mariadb",
+                    "--no-defaults",
+                    "-S",
+                    "/tmp/sock",
+                    "-u",
+                    &sleeps,
+                    &database,
+                    "-e",
+                    "SELECT SLEEP(1800)",
+                ]
+                .to_vec(),
+            };
+            let deployment = format!("deployment/{}", server.engine());
+            let exec = ["exec", "-n", SERVICES, &deployment, "--"];
+            // It ends when it is told to leave, or with the test.
+            let _ = kubectl(&[&exec[..], &client].concat()).await;
+        });
+        until("the stranger is connected", SOON, async || match self.sessions_of(&role).await?.as_slice() {
+            [_] => Ok(()),
+            other => Err(other.join(" ")),
+        })
+        .await;
+        self.tell(format_args!("stranger: {role} is connected"));
+        role
+    }
+
+    async fn sessions_of(&self, role: &str) -> Result<Vec<String>, String> {
+        let sql = match self.app.server {
+            Server::Postgres => format!("SELECT pid FROM pg_stat_activity WHERE usename = '{role}'"),
+            Server::Mariadb => format!("SELECT id FROM information_schema.processlist WHERE user = '{role}'"),
+        };
+        Ok(self.ledger(&sql).await?.lines().map(str::to_owned).collect())
+    }
+
+    /// Ends a session of theirs.
+    pub(crate) async fn ends(&self, session: &str) -> Result<String, String> {
+        self.ledger(&match self.app.server {
+            Server::Postgres => format!("SELECT pg_terminate_backend({session})"),
+            Server::Mariadb => format!("KILL {session}"),
+        })
+        .await
+    }
+
+    /// Ends their sessions.
+    pub(crate) async fn strangers_leave(&self, role: &str) {
+        let sessions = self.sessions_of(role).await.unwrap();
+        assert_eq!(sessions.len(), 1, "it stayed until now");
+        for session in &sessions {
+            self.ends(session).await.unwrap();
+        }
+        self.tell(format_args!("stranger: {role} is gone"));
     }
 
     /// What `phasegate gate-role` prints for the reader.

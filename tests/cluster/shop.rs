@@ -145,7 +145,8 @@ impl Shop {
     /// Commits, and gives the commit. The Application comes with the first.
     pub(crate) async fn commit(&self, message: &str, delivery: &Delivery) -> String {
         let deliver = ["exec", "-i", "-n", SERVICES, "deployment/git", "--", "/deliver", &self.namespace, message];
-        let commit = kubectl_with(&deliver, &delivery.archive()).await.unwrap_or_else(|error| panic!("{error}"));
+        let files = delivery.for_users(&self.app.server.declared_users(&self.database)).archive();
+        let commit = kubectl_with(&deliver, &files).await.unwrap_or_else(|error| panic!("{error}"));
         let commit = commit.trim().to_owned();
         if self.application().await.is_err() {
             apply(&self.declared()).await;
