@@ -82,6 +82,8 @@ async fn a_token_ends_with_its_secret(shop: &Shop, door: &Door, question: &Value
     let token = shop.asker_token().await.unwrap();
     let (code, said) = door.ask(&token, question).await.unwrap();
     assert_eq!((code, &said["verdict"]), (200, &json!("proceed")), "{said}");
+    shop.serve_may_read_here().await;
+    assert_eq!(shop.asker_token().await.unwrap(), token, "applied again, the manifests leave it");
     kubectl(&["delete", "secret", "-n", &shop.namespace, "phasegate-asker"]).await.unwrap();
     until("the token is refused without its Secret", SOON, async || {
         let (code, said) = door.ask(&token, question).await?;
