@@ -110,6 +110,17 @@ impl Delivery {
         Self { files: files.collect() }
     }
 
+    /// The same for applications that log in as that role, with the tests as the one who looks after the server.
+    pub(crate) fn for_user(&self, user: &str) -> Self {
+        let with = |(file, text): (&String, &String)| {
+            let named = ["users: [customers_app]", "users: [warehouse_app]"]
+                .iter()
+                .fold(text.clone(), |text, theirs| text.replace(theirs, &format!("users: [{user}, postgres]")));
+            (file.clone(), named)
+        };
+        Self { files: self.files.iter().map(with).collect() }
+    }
+
     /// As a tar archive.
     pub(crate) fn archive(&self) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();

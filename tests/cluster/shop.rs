@@ -130,7 +130,7 @@ impl Shop {
         let sql = format!(
             "SET client_min_messages = error;
              DROP DATABASE IF EXISTS {name} WITH (FORCE);
-             DROP ROLE IF EXISTS {name}_owner, {name}_reader, {name}_app;"
+             DROP ROLE IF EXISTS {name}_owner, {name}_reader, {name}_app, {name}_reports;"
         );
         psql("postgres", &sql).await.unwrap_or_else(|error| panic!("{error}"));
     }
@@ -169,7 +169,8 @@ impl Shop {
     /// Commits, and gives the commit. The Application comes with the first.
     pub(crate) async fn commit(&self, message: &str, delivery: &Delivery) -> String {
         let deliver = ["exec", "-i", "-n", SERVICES, "deployment/git", "--", "/deliver", &self.namespace, message];
-        let commit = kubectl_with(&deliver, &delivery.archive()).await.unwrap_or_else(|error| panic!("{error}"));
+        let files = delivery.for_user(&format!("{}_app", self.database)).archive();
+        let commit = kubectl_with(&deliver, &files).await.unwrap_or_else(|error| panic!("{error}"));
         let commit = commit.trim().to_owned();
         if self.application().await.is_err() {
             apply(&self.declared()).await;
@@ -303,6 +304,36 @@ impl Shop {
     /// One value of this database, asked by its administrator.
     pub(crate) async fn ledger(&self, sql: &str) -> Result<String, String> {
         Ok(psql(&self.database, sql).await?.trim().to_owned())
+    }
+
+    /// Somebody whom nobody declared, connected for longer than any scenario lasts. Gives the role.
+    pub(crate) async fn stranger(&self, name: &str) -> String {
+        let role = format!("{}_{name}", self.database);
+        let table = self.app.name;
+        let made = format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN; GRANT SELECT ON {table} TO {role};");
+        self.ledger(&made).await.unwrap_or_else(|error| panic!("{error}"));
+        let database = self.database.clone();
+        let (sleeps, started) = (role.clone(), role.clone());
+        tokio::spawn(async move {
+            let psql = ["psql", "-h", "/tmp", "-U", &sleeps, "-d", &database, "-c", "SELECT pg_sleep(1800)"];
+            let exec = ["exec", "-n", SERVICES, "deployment/postgres", "--"];
+            // It ends when it is told to leave, or with the test.
+            let _ = kubectl(&[&exec[..], &psql[..]].concat()).await;
+        });
+        until("the stranger is connected", SOON, async || {
+            let count = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{started}'");
+            if self.ledger(&count).await? == "1" { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        self.tell(format_args!("stranger: {role} is connected"));
+        role
+    }
+
+    /// Ends their sessions.
+    pub(crate) async fn strangers_leave(&self, role: &str) {
+        let end = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'");
+        assert_eq!(self.ledger(&end).await.unwrap(), "1", "it stayed until now");
+        self.tell(format_args!("stranger: {role} is gone"));
     }
 
     /// The names of a table's columns, in order of the alphabet.
