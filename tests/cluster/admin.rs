@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
+    database::Server,
     kubectl::{kubectl, until},
-    server::Server,
     shop::{PHASE, SERVICES, SOON, Shop},
 };
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
+    database::Server,
     delivery::{CHANGE, Delivery},
     kubectl::{kubectl, until},
-    server::Server,
     shop::{App, SERVICES, SOON, Shop},
 };
 

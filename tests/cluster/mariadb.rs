@@ -1,9 +1,9 @@
 //! The column split on MariaDB: its DDL commits by itself, its triggers run as the runner's user, its binary log is on.
 
 use crate::{
+    database::Server,
     delivery::{CHANGE, Delivery},
     kubectl::until,
-    server::Server,
     shop::{App, SOON, Shop},
 };
 

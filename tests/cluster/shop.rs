@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     api::Api,
+    database::Server,
     delivery::{Delivery, example},
     figures::Line,
     kubectl::{apply, kubectl, kubectl_with, now, tell, until},
-    server::Server,
 };
 
 /// Where the Git server and the database servers are.

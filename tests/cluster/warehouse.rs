@@ -1,8 +1,8 @@
 //! A warehouse's inventory: its tables come from Git, then warehouses get a city and a state.
 
 use crate::{
+    database::Server,
     delivery::Delivery,
-    server::Server,
     shop::{App, Shop},
 };
 
