@@ -6,5 +6,6 @@ pub mod jobs;
 pub mod kube;
 pub mod probes;
 pub mod prometheus;
+pub(crate) mod tls;
 pub mod token_review;
 pub mod version_sql;
