@@ -55,7 +55,7 @@ counterparts: setup ## The genuine Argo clients and servers the tests talk to
 	source $(OUT)/setup/env && tests/counterparts/build
 
 e2e: setup static ## Install, hold, release, contract, abort on a real Kubernetes with real Argo (root, Debian)
-	cargo build --locked --quiet -p tests --bin customers
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --quiet --release --target $(HOST) -p app
 	source $(OUT)/setup/env && tests/cluster/run $(SCENARIO)
 
 bench-plugin: static counterparts ## Size, start, memory and round trip beside Argo's own sample plugin

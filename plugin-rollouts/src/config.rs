@@ -7,14 +7,16 @@ use goplugin_wire::Protocol;
 use tracing::Level;
 
 use crate::{
-    args::{Args, HostProtocol, LogLevel, ServeArgs},
+    args::{Args, HostProtocol, LogLevel, RenewTokenArgs, ServeArgs},
     gate::Limits,
     grpc::remote::RemoteSettings,
     serve::{callers::Allowed, certificate::CertificateFiles},
+    sources::asker_token::AskerToken,
     traces::{BadCollector, Collector},
 };
 
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=20;
+const HOURS: std::ops::RangeInclusive<u64> = 1..=8760;
 const DRAIN: std::ops::RangeInclusive<u64> = 0..=60;
 /// How much longer a plugin waits for a gate elsewhere than that takes to say that it is out of time.
 const ON_THE_WAY: Duration = Duration::from_millis(500);
@@ -73,6 +75,12 @@ pub enum BadArgs {
     /// The time to drain is out of range.
     #[error("--drain is {found}; it must be from {} to {} seconds", DRAIN.start(), DRAIN.end())]
     Drain {
+        /// What was typed.
+        found: u64,
+    },
+    /// The life of a token is out of range.
+    #[error("--hours is {found}; it must be from {} to {}", HOURS.start(), HOURS.end())]
+    Hours {
         /// What was typed.
         found: u64,
     },
@@ -165,6 +173,28 @@ pub fn checked_serve(args: &Args, serve: &ServeArgs, stated: Option<&str>) -> Re
     })
 }
 
+/// Checks which token to renew, likewise.
+///
+/// # Errors
+/// [`BadArgs`].
+pub fn checked_renewal(
+    args: &Args,
+    renewal: &RenewTokenArgs,
+    stated: Option<&str>,
+) -> Result<(AskerToken, Level), BadArgs> {
+    let RenewTokenArgs { account, secret, hours } = renewal;
+    if !HOURS.contains(hours) {
+        return Err(BadArgs::Hours { found: *hours });
+    }
+    let token = AskerToken {
+        account: account.clone(),
+        secret: secret.clone(),
+        lasts: Duration::from_secs(hours * 3600),
+        patience: limits(args.time_limit)?.total,
+    };
+    Ok((token, level(args.log, stated)))
+}
+
 fn limits(seconds: u64) -> Result<Limits, BadArgs> {
     if !SECONDS.contains(&seconds) {
         return Err(BadArgs::TimeLimit { found: seconds });
@@ -239,6 +269,15 @@ mod tests {
         for incomplete in [&["--endpoint", "https://a"][..], &["--ca-file", "/ca"], &["--token-file", "/token"]] {
             let all = ["phasegate-rollouts"].iter().chain(incomplete);
             assert!(Args::try_parse_from(all).is_err(), "{incomplete:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_asked_for_hours_and_not_for_ever() {
+        for (hours, good) in [("0", false), ("1", true), ("8760", true), ("8761", false)] {
+            let args = args(&["renew-token", "--hours", hours]);
+            let Some(Command::RenewToken(renewal)) = &args.command else { panic!("{args:?}") };
+            assert_eq!(checked_renewal(&args, renewal, None).is_ok(), good, "{hours}");
         }
     }
 

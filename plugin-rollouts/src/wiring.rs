@@ -16,7 +16,7 @@ use tracing::Level;
 use crate::{
     args::{Args, Command},
     check_config::check_config,
-    config::{checked, checked_serve},
+    config::{checked, checked_renewal, checked_serve},
     install::install,
     telemetry,
     traces::Collector,
@@ -24,6 +24,7 @@ use crate::{
 
 mod gate;
 mod plugin;
+mod renewing;
 mod serving;
 
 /// Two: a long look at one question must not keep a Ping waiting.
@@ -49,6 +50,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         None | Some(Command::Plugin) => plugin::run(checked(args, environment.log.as_deref())?, &environment),
         Some(Command::Serve(serve)) => serving::run(checked_serve(args, serve, environment.log.as_deref())?),
+        Some(Command::RenewToken(renewal)) => {
+            let (token, level) = checked_renewal(args, renewal, environment.log.as_deref())?;
+            renewing::run(&token, level)
+        }
         Some(Command::Install { directory }) => {
             let binary = std::env::current_exe().context("cannot find out where this binary lies")?;
             let installed = install(&binary, directory)?;

@@ -23,7 +23,7 @@ use kube::Config;
 use phase_ledger::{ReadError, open_reader};
 use plugin_rollouts::{
     ports::{DatabaseRef, Databases, Place},
-    sources::kube::Kubernetes,
+    sources::{kube::Kubernetes, rights::RunsIn},
 };
 use schema_phases::Because;
 use support::server::certify;
@@ -94,7 +94,7 @@ async fn serve(directory: &Path, speaks: Speaks) -> (u16, Arc<AtomicUsize>) {
 async fn place(port: u16, trusted: &Path) -> Result<Place, Because> {
     let mut config = Config::new(format!("https://127.0.0.1:{port}").parse().unwrap());
     config.root_cert = Some(vec![CertificateDer::from_pem_file(trusted).unwrap().to_vec()]);
-    let source = Kubernetes::with_config(config, Duration::from_secs(60)).unwrap();
+    let source = Kubernetes::with_config(config, Duration::from_secs(60), RunsIn::Controller).unwrap();
     let wanted =
         DatabaseRef { name: "customers".to_owned(), namespace: "store".to_owned(), asked_from: "store".to_owned() };
     source.place(&wanted).await

@@ -14,13 +14,13 @@ use std::time::Duration;
 use kube::Config;
 use plugin_rollouts::{
     ports::{DatabaseRef, Databases, Place, StableVersion, VersionRef},
-    sources::kube::Kubernetes,
+    sources::{kube::Kubernetes, rights::RunsIn},
 };
 use schema_phases::Because;
 use support::{Api, CONFIG_MAP, SECRET, STABLE, Says, config_map, replica_set, secret};
 
 fn source(api: &Api) -> Kubernetes {
-    Kubernetes::with_config(Config::new(api.url.parse().unwrap()), Duration::from_secs(60)).unwrap()
+    Kubernetes::with_config(Config::new(api.url.parse().unwrap()), Duration::from_secs(60), RunsIn::Controller).unwrap()
 }
 
 fn wanted(asked_from: &str) -> DatabaseRef {
@@ -145,7 +145,9 @@ async fn what_the_api_refuses_names_the_right_and_what_it_cannot_do_is_out_of_re
         );
     }
     let gone = { Api::start().await.url.clone() };
-    let nobody = Kubernetes::with_config(Config::new(gone.parse().unwrap()), Duration::from_secs(2)).unwrap();
+    let nobody =
+        Kubernetes::with_config(Config::new(gone.parse().unwrap()), Duration::from_secs(2), RunsIn::Controller)
+            .unwrap();
     let told = nobody.place(&wanted("store")).await.unwrap_err();
     assert!(matches!(&told, Because::Unreachable(_)), "{told:?}");
 }
@@ -270,6 +272,6 @@ async fn hundreds_of_questions_at_once_ask_the_api_sixteen_at_a_time() {
 async fn a_kubeconfig_that_runs_a_program_is_refused() {
     let mut config = Config::new("http://127.0.0.1:1".parse().unwrap());
     config.auth_info.exec = Some(serde_json::from_value(serde_json::json!({"command": "aws"})).unwrap());
-    let refused = Kubernetes::with_config(config, Duration::from_secs(2)).err().unwrap();
+    let refused = Kubernetes::with_config(config, Duration::from_secs(2), RunsIn::Controller).err().unwrap();
     assert!(refused.to_string().contains("use one with a token or a certificate"), "{refused}");
 }

@@ -460,3 +460,48 @@ async fn health_and_reflection_answer_whoever_asks() {
     let names: Vec<_> = listed.service.into_iter().map(|service| service.name).collect();
     assert!(names.contains(&"phasegate.step.v1.StepPlugin".to_owned()), "{names:?}");
 }
+
+/// Both requests of `renew-token`, in the namespace of the kubeconfig.
+const TOKEN_REQUEST: &str = "/api/v1/namespaces/default/serviceaccounts/phasegate-asker/token";
+const TOKEN_SECRET: &str = "/api/v1/namespaces/default/secrets/phasegate-asker";
+
+#[tokio::test]
+async fn a_token_is_renewed_in_its_secret_and_shown_to_nobody() {
+    let (api, directory) = (Api::start().await, tempfile::tempdir().unwrap());
+    let kubeconfig = api.kubeconfig(directory.path(), &json!({}));
+    let renew = async || {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_phasegate-rollouts"));
+        let output = command.arg("renew-token").env("KUBECONFIG", &kubeconfig).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.stdout.is_empty() && !said.contains("s3cret"), "{said}");
+        (output.status.success(), said)
+    };
+    let given = |token: &str| {
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
+            "spec": {"audiences": ["phasegate"]},
+            "status": {"token": token, "expirationTimestamp": "2030-01-02T03:04:05Z"}})
+    };
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "phasegate-asker"}});
+
+    let (renewed, said) = renew().await;
+    assert!(!renewed && said.contains("gives no token of the service account phasegate-asker"), "{said}");
+    for empty in [given(""), json!({"metadata": {}, "spec": {"audiences": []}})] {
+        api.set(TOKEN_REQUEST, Says::Object(empty));
+        let (renewed, said) = renew().await;
+        assert!(!renewed && said.contains("holds no token"), "{said}");
+    }
+    api.set(TOKEN_REQUEST, Says::Object(given("s3cret")));
+    let (renewed, said) = renew().await;
+    assert!(!renewed && said.contains("cannot be written into the Secret phasegate-asker"), "{said}");
+    api.set(TOKEN_SECRET, Says::Object(secret));
+    let (renewed, said) = renew().await;
+    assert!(renewed && said.contains("2030-01-02T03:04:05Z"), "{said}");
+
+    let sent = api.sent();
+    let last = |path: &str| sent.iter().rev().find(|(asked, _)| asked == path).unwrap().1.clone();
+    let spec = &last(TOKEN_REQUEST)["spec"];
+    assert_eq!((&spec["audiences"], &spec["expirationSeconds"]), (&json!(["phasegate"]), &json!(48 * 3600)));
+    // Whoever deletes the Secret revokes the token.
+    assert_eq!(spec["boundObjectRef"], json!({"apiVersion": "v1", "kind": "Secret", "name": "phasegate-asker"}));
+    assert_eq!(last(TOKEN_SECRET)["stringData"], json!({"token": "s3cret"}));
+}

@@ -34,6 +34,8 @@ mod obstacles;
 mod project;
 #[path = "runner/secrets.rs"]
 mod secrets;
+#[path = "runner/sessions.rs"]
+mod sessions;
 #[path = "runner/soak.rs"]
 mod soak;
 #[path = "runner/torture.rs"]

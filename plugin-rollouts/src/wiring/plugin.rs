@@ -20,6 +20,7 @@ use crate::{
         listen::{self, Transport},
         probes,
     },
+    sources::rights::RunsIn,
 };
 
 /// Argo Rollouts' host sets this variable to this value for a step plugin (1.10.2, rollout/steps/plugin/client).
@@ -57,7 +58,14 @@ async fn plugin(settings: PluginSettings, serving: ServeConfig) -> Result<Ended,
     }
     match remote {
         Some(remote) => fronted(Remote::new(remote), protocol, serving).await,
-        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), protocol, serving).await,
+        None => {
+            fronted(
+                gate::service(RunsIn::Controller, limits, Clock::starting_at(now()), metrics, prometheus),
+                protocol,
+                serving,
+            )
+            .await
+        }
     }
 }
 

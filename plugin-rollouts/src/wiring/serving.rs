@@ -22,7 +22,7 @@ use crate::{
         probes::{self, Ready},
         router,
     },
-    sources::token_review::TokenReviews,
+    sources::{rights::RunsIn, token_review::TokenReviews},
 };
 
 /// How often the certificate's files are looked at. A kubelet takes a minute to bring a renewed Secret.
@@ -51,7 +51,7 @@ async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     let (clock, metrics, ready) = (Clock::starting_at(now()), Arc::<Metrics>::default(), Arc::<Ready>::default());
     let reviews = Arc::new(TokenReviews::new(limits.kubernetes));
     let callers = Arc::new(Callers::new(reviews, allowed, clock, limits.kubernetes));
-    let service = gate::service(limits, clock, Arc::clone(&metrics), prometheus);
+    let service = gate::service(RunsIn::Serve, limits, clock, Arc::clone(&metrics), prometheus);
     let (router, health) =
         router(service, Arc::clone(&callers), Arc::clone(&metrics)).await.context("cannot describe the service")?;
 

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use tests::mariadb::{Database, PASSWORD, Server, database, shared};
 
 /// With the server's own client, as an administrator does it: the SQL has DELIMITER in it.
-fn administer(server: &Server, database: &Database, sql: &str) {
+pub(crate) fn administer(server: &Server, database: &Database, sql: &str) {
     let mut client = std::process::Command::new("mariadb");
     client.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=admin"]);
     client.arg(format!("--port={}", server.port())).arg(database.name()).env("MYSQL_PWD", PASSWORD);

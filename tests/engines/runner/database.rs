@@ -76,6 +76,25 @@ impl Database {
         matches!(self.kind, Kind::Mariadb(..))
     }
 
+    /// Somebody whom nobody declared: a role that may read `customers`, and a session of it.
+    pub(crate) async fn stranger(&self) -> (String, Connected) {
+        match &self.kind {
+            Kind::Sqlite(_) => panic!("a file has no sessions"),
+            Kind::Postgres(database) => {
+                let role = database.role("stranger").await.unwrap();
+                self.execute(&format!("GRANT SELECT ON customers TO {role}")).await;
+                let options = PgConnectOptions::from_str(&database.url_as(&role)).unwrap();
+                (role, Connected::Postgres(options.application_name("psql").connect().await.unwrap()))
+            }
+            Kind::Mariadb(database, _) => {
+                let user = database.user("stranger").await.unwrap();
+                self.execute(&format!("GRANT SELECT ON customers TO '{user}'@'127.0.0.1'")).await;
+                let options = sqlx::mysql::MySqlConnectOptions::from_str(&database.url_as(&user)).unwrap();
+                (user, Connected::Mariadb(options.connect().await.unwrap()))
+            }
+        }
+    }
+
     /// The port of its server; none of a file.
     pub(crate) fn port(&self) -> Option<u16> {
         match &self.kind {
