@@ -62,8 +62,8 @@ bench-plugin: static counterparts ## Size, start, memory and round trip beside A
 	source $(OUT)/setup/env && tests/counterparts/measure $(STATIC)/phasegate-rollouts
 
 bench-gate: static counterparts ## The gate's figures, and 5,000 waiting rollouts, through Argo's own client
-	source $(OUT)/setup/env && cargo test --locked --quiet -p tests --test genuine -- --ignored bench:: --nocapture >$(OUT)/bench-gate.out
-	grep -v '^figure' $(OUT)/bench-gate.out; grep '^figure' $(OUT)/bench-gate.out
+	source $(OUT)/setup/env && cargo test --locked --quiet -p tests --test genuine -- --ignored bench:: --nocapture | tee $(OUT)/bench-gate.out
+	grep '^figure' $(OUT)/bench-gate.out
 
 bench-runner: setup $(OUT)/tools/bin/reshape ## Backfill, triggers and locks beside others, on PostgreSQL, MariaDB and SQLite; QUICK=1 for a short form
 	cargo build --locked --quiet --release -p schema-runner -p tests --bin phasegate --bin bench-runner

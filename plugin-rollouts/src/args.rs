@@ -69,6 +69,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", global = true)]
     pub prometheus: Option<PathBuf>,
 
+    /// A collector that takes OpenTelemetry traces over HTTP, http(s)://<host>:4318; by default none are made.
+    #[arg(long, value_name = "URL", global = true)]
+    pub otlp: Option<String>,
+
     /// What to log, to stderr, as JSON lines that Argo's log takes over [default: PHASEGATE_LOG, else info].
     #[arg(long, value_name = "LEVEL", global = true)]
     pub log: Option<LogLevel>,

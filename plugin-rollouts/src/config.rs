@@ -12,6 +12,7 @@ use crate::{
     grpc::remote::RemoteSettings,
     serve::{callers::Allowed, certificate::CertificateFiles},
     sources::asker_token::AskerToken,
+    traces::{BadCollector, Collector},
 };
 
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=20;
@@ -35,6 +36,8 @@ pub struct PluginSettings {
     pub metrics: Option<SocketAddr>,
     /// The file that names the Prometheus servers which steps may ask.
     pub prometheus: Option<PathBuf>,
+    /// Where traces go, if anywhere.
+    pub otlp: Option<Collector>,
 }
 
 /// How to serve a cluster.
@@ -56,6 +59,8 @@ pub struct ServeSettings {
     pub drain: Duration,
     /// The file that names the Prometheus servers which steps may ask.
     pub prometheus: Option<PathBuf>,
+    /// Where traces go, if anywhere.
+    pub otlp: Option<Collector>,
 }
 
 /// A value that cannot be used.
@@ -85,6 +90,9 @@ pub enum BadArgs {
         /// What was typed.
         found: String,
     },
+    /// No collector is there.
+    #[error(transparent)]
+    Collector(#[from] BadCollector),
     /// No user of Kubernetes is called that.
     #[error("--{option} is `{found}`; {wanted}")]
     Caller {
@@ -103,7 +111,7 @@ pub enum BadArgs {
 /// [`BadArgs`]. A word that the environment should not hold is none: a plugin that does not start cannot be started
 /// again before its controller is.
 pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadArgs> {
-    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, prometheus, log } = args;
+    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, prometheus, otlp, log } = args;
     let limits = limits(*time_limit)?;
     let remote = match (endpoint, ca_file, token_file) {
         (Some(endpoint), Some(ca_file), Some(token_file)) => {
@@ -131,6 +139,7 @@ pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadA
         protocol,
         metrics: *metrics,
         prometheus: prometheus.clone(),
+        otlp: otlp.as_deref().map(Collector::new).transpose()?,
     })
 }
 
@@ -160,6 +169,7 @@ pub fn checked_serve(args: &Args, serve: &ServeArgs, stated: Option<&str>) -> Re
         allowed: Allowed { everywhere: caller.iter().cloned().collect(), at_home: namespace_caller.clone() },
         drain: Duration::from_secs(*drain),
         prometheus: args.prometheus.clone(),
+        otlp: args.otlp.as_deref().map(Collector::new).transpose()?,
     })
 }
 

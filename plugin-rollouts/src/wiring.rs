@@ -11,12 +11,15 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use schema_phases::Moment;
 use tokio::runtime::Runtime;
+use tracing::Level;
 
 use crate::{
     args::{Args, Command},
     check_config::check_config,
     config::{checked, checked_renewal, checked_serve},
     install::install,
+    telemetry,
+    traces::Collector,
 };
 
 mod gate;
@@ -63,6 +66,15 @@ fn run(args: &Args) -> anyhow::Result<()> {
             std::io::stdout().write_all(&script).context("cannot write the completion script")
         }
     }
+}
+
+/// Sets up the log, and traces where a collector is named: what must be sent there, once there is a runtime.
+fn watched(level: Level, collector: Option<Collector>) -> Option<impl Future<Output = ()> + Send + 'static> {
+    let Some(collector) = collector else {
+        telemetry::to_stderr(level, wall_clock);
+        return None;
+    };
+    Some(telemetry::to_stderr_and_traces(level, wall_clock).send_to(collector))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

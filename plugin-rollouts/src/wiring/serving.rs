@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{gate, now, runtime, wall_clock};
+use super::{gate, now, runtime, watched};
 use crate::{
     chain::chain,
     config::ServeSettings,
@@ -23,7 +23,6 @@ use crate::{
         router,
     },
     sources::{rights::RunsIn, token_review::TokenReviews},
-    telemetry,
 };
 
 /// How often the certificate's files are looked at. A kubelet takes a minute to bring a renewed Secret.
@@ -34,15 +33,18 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: ServeSettings) -> anyhow::Result<()> {
-    telemetry::to_stderr(settings.level, wall_clock);
+    let traces = watched(settings.level, settings.otlp.clone());
     let runtime = runtime()?;
+    if let Some(traces) = traces {
+        runtime.spawn(traces);
+    }
     let ended = runtime.block_on(serve(settings));
     runtime.shutdown_timeout(LEAVE_WITHIN);
     ended
 }
 
 async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
-    let ServeSettings { limits, level: _, listen, http, certificate, allowed, drain, prometheus } = settings;
+    let ServeSettings { limits, level: _, listen, http, certificate, allowed, drain, prometheus, otlp: _ } = settings;
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let certificate = Certificate::read(certificate).context("cannot serve without a certificate")?;
     let tls = Arc::new(certificate.tls()?);

@@ -69,6 +69,13 @@ impl Api {
         self.asked.lock().unwrap().clone()
     }
 
+    /// Waits until somebody asked for it.
+    pub async fn until_asked(&self, path: &str) {
+        while !self.asked.lock().unwrap().iter().any(|asked| asked == path) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     /// Writes a kubeconfig that leads here.
     pub fn kubeconfig(&self, directory: &Path, user: &Json) -> PathBuf {
         let path = directory.join("kubeconfig");

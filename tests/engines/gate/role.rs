@@ -122,6 +122,41 @@ async fn the_printed_role_reads_the_ledger_and_writes_nothing() {
     assert_eq!(probe.prepare(insert).await.unwrap(), phase_ledger::Prepared::Understood);
 }
 
+/// A right, a password or a log-in that is taken away is noticed by the next question, on an open connection too; and what
+/// comes back is seen again.
+#[tokio::test]
+async fn a_role_that_is_revoked_is_a_missing_fact_until_it_is_back() {
+    let (database, url) = shop().await;
+    let gate = format!("gate_of_{}", database.name());
+    let reader = open_reader(&url.parse().unwrap()).unwrap();
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{gate}'");
+    for (taken, given_back) in [
+        (
+            format!("REVOKE SELECT ON phasegate.changes FROM {gate}"),
+            format!("GRANT SELECT ON phasegate.changes TO {gate}"),
+        ),
+        (format!("REVOKE USAGE ON SCHEMA phasegate FROM {gate}"), format!("GRANT USAGE ON SCHEMA phasegate TO {gate}")),
+        (format!("ALTER ROLE {gate} NOLOGIN; {end}"), format!("ALTER ROLE {gate} LOGIN")),
+        (format!("ALTER ROLE {gate} PASSWORD 'another'; {end}"), format!("ALTER ROLE {gate} PASSWORD '{PASSWORD}'")),
+        (format!("ALTER ROLE {gate} CONNECTION LIMIT 0; {end}"), format!("ALTER ROLE {gate} CONNECTION LIMIT 20")),
+        (
+            format!("ALTER ROLE {gate} VALID UNTIL '2001-01-01'; {end}"),
+            format!("ALTER ROLE {gate} VALID UNTIL 'infinity'"),
+        ),
+    ] {
+        for _ in 0..2 {
+            assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)), "before {taken}");
+            database.execute(&taken).await.unwrap();
+            for _ in 0..3 {
+                let told = reader.read().await.expect_err(&taken);
+                assert!(!format!("{told:?}").contains(PASSWORD), "{told:?}");
+            }
+            database.execute(&given_back).await.unwrap();
+        }
+    }
+    assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
+}
+
 #[tokio::test]
 async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_and_writes_nothing() {
     let database = mariadb::database().await.unwrap();
@@ -139,7 +174,7 @@ async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_an
         schemas: vec!["public".to_owned()],
     })
     .unwrap();
-    database.execute(&sql).await.unwrap();
+    crate::mariadb::administer(mariadb::shared().unwrap(), &database, &sql);
     let url = database.url_as(&gate);
     let reader = open_reader(&url.parse().unwrap()).unwrap();
     assert!(reader.read().await.is_err(), "locked until it has a password");
@@ -150,7 +185,7 @@ async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_an
     session.take_over("a test").await.unwrap();
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
     // It may be run again.
-    database.execute(&sql).await.unwrap();
+    crate::mariadb::administer(mariadb::shared().unwrap(), &database, &sql);
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
 
     let mut connection = database.connect_as(&gate).await.unwrap();
