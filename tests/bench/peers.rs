@@ -3,7 +3,7 @@
 
 use std::{process::Stdio, time::Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
 
 use crate::{
@@ -182,7 +182,7 @@ pub(crate) async fn pt_osc(options: &Options, server: &Server, figures: &mut Fig
     let mut ratios = Vec::new();
     for _ in 0..options.pairs {
         let copy = server.copy(&original).await?;
-        let Database::Mariadb(database) = &copy else { unreachable!("it was made by MariaDB") };
+        let Database::Mariadb(database) = &copy else { bail!("this copy is of MariaDB") };
         let dsn = format!(
             "F={},h=127.0.0.1,P={},D={},t=customers",
             defaults.display(),
