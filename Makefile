@@ -55,15 +55,15 @@ counterparts: setup ## The genuine Argo clients and servers the tests talk to
 	source $(OUT)/setup/env && tests/counterparts/build
 
 e2e: setup static ## Install, hold, release, contract, abort on a real Kubernetes with real Argo (root, Debian)
-	cargo build --locked --quiet -p tests --bin customers
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --quiet --release --target $(HOST) -p app
 	source $(OUT)/setup/env && tests/cluster/run $(SCENARIO)
 
 bench-plugin: static counterparts ## Size, start, memory and round trip beside Argo's own sample plugin
 	source $(OUT)/setup/env && tests/counterparts/measure $(STATIC)/phasegate-rollouts
 
 bench-gate: static counterparts ## The gate's figures, and 5,000 waiting rollouts, through Argo's own client
-	source $(OUT)/setup/env && cargo test --locked --quiet -p tests --test genuine -- --ignored bench:: --nocapture >$(OUT)/bench-gate.out
-	grep -v '^figure' $(OUT)/bench-gate.out; grep '^figure' $(OUT)/bench-gate.out
+	source $(OUT)/setup/env && cargo test --locked --quiet -p tests --test genuine -- --ignored bench:: --nocapture | tee $(OUT)/bench-gate.out
+	grep '^figure' $(OUT)/bench-gate.out
 
 bench-runner: setup $(OUT)/tools/bin/reshape ## Backfill, triggers and locks beside others, on PostgreSQL, MariaDB and SQLite; QUICK=1 for a short form
 	cargo build --locked --quiet --release -p schema-runner -p tests --bin phasegate --bin bench-runner

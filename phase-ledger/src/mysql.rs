@@ -4,12 +4,14 @@
 mod connect;
 mod fault;
 mod look;
+mod probe;
 mod reader;
 mod session;
 mod values;
 mod watch;
 mod work;
 
+pub(crate) use probe::MysqlProbe;
 pub use reader::MysqlReader;
 pub use session::MysqlSession;
 

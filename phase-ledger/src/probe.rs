@@ -3,10 +3,12 @@
 
 use async_trait::async_trait;
 
-use crate::{DatabaseUrl, postgres::PostgresProbe, sqlite::SqliteProbe, text::shortened, url::Target};
+use crate::{
+    DatabaseUrl, mysql::MysqlProbe, postgres::PostgresProbe, sqlite::SqliteProbe, text::shortened, url::Target,
+};
 
 /// A connection of its own, for a few questions; it is closed when dropped. Every question has the server's own bounds:
-/// 200 ms for a lock, 2 s for a statement.
+/// 200 ms for a lock (a second on MariaDB and MySQL, which count in seconds), 2 s for a statement.
 #[async_trait]
 pub trait Probe: Send {
     /// Whether the database as it is now understands this one statement.
@@ -82,13 +84,15 @@ pub enum ProbeError {
         /// What the engine said.
         what: String,
     },
-    /// No probe of this engine exists.
+    /// Nothing is known of a statement of this kind, because preparing it takes rights that nobody should give a gate.
+    /// MariaDB and MySQL only.
     #[error(
-        "statements and queries are asked of postgres and sqlite only, and this is {engine}; remove what declares them"
+        "this statement cannot be prepared: {what}; on MariaDB and MySQL only SELECT, INSERT, UPDATE and DELETE without \
+         stored functions can be, leave others out of the version's SQL"
     )]
-    Unsupported {
-        /// The engine.
-        engine: &'static str,
+    NotPreparable {
+        /// What the engine said.
+        what: String,
     },
     /// The engine refuses the query.
     #[error("the database refuses the query: {what}")]
@@ -105,7 +109,7 @@ pub enum ProbeError {
 pub async fn open_probe(url: &DatabaseUrl) -> Result<Box<dyn Probe>, ProbeError> {
     match url.target() {
         Target::Postgres(options) => Ok(Box::new(PostgresProbe::connect(options).await?)),
-        Target::Mysql(_) => Err(ProbeError::Unsupported { engine: url.engine().as_str() }),
+        Target::Mysql(address) => Ok(Box::new(MysqlProbe::connect(address).await?)),
         Target::Sqlite(path) => Ok(Box::new(SqliteProbe::connect(path).await?)),
     }
 }

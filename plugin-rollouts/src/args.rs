@@ -69,6 +69,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", global = true)]
     pub prometheus: Option<PathBuf>,
 
+    /// A collector that takes OpenTelemetry traces over HTTP, http(s)://<host>:4318; by default none are made.
+    #[arg(long, value_name = "URL", global = true)]
+    pub otlp: Option<String>,
+
     /// What to log, to stderr, as JSON lines that Argo's log takes over [default: PHASEGATE_LOG, else info].
     #[arg(long, value_name = "LEVEL", global = true)]
     pub log: Option<LogLevel>,
@@ -81,6 +85,8 @@ pub enum Command {
     Plugin,
     /// Serve a whole cluster: hold the databases' credentials, so that Argo needs none.
     Serve(ServeArgs),
+    /// Put a new token for the AnalysisTemplate into its Secret: for a CronJob of the namespace.
+    RenewToken(RenewTokenArgs),
     /// Copy this binary into a folder: for an init container of the controller.
     Install {
         /// The folder, such as /home/argo-rollouts/plugin-bin.
@@ -128,6 +134,22 @@ pub struct ServeArgs {
     /// Seconds between the signal to end and the end of new questions, in which the cluster learns of it [0 to 60].
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain: u64,
+}
+
+/// Which token to renew, in the namespace of this pod.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RenewTokenArgs {
+    /// The service account that the AnalysisTemplate asks as.
+    #[arg(long, value_name = "NAME", default_value = "phasegate-asker")]
+    pub account: String,
+
+    /// The Secret whose key `token` the AnalysisTemplate reads. It must be there; deleting it revokes the token.
+    #[arg(long, value_name = "NAME", default_value = "phasegate-asker")]
+    pub secret: String,
+
+    /// How many hours the token shall be good for; the API server may give less [1 to 8760].
+    #[arg(long, value_name = "HOURS", default_value_t = 48)]
+    pub hours: u64,
 }
 
 /// What is spoken with the host.

@@ -7,13 +7,16 @@ use goplugin_wire::Protocol;
 use tracing::Level;
 
 use crate::{
-    args::{Args, HostProtocol, LogLevel, ServeArgs},
+    args::{Args, HostProtocol, LogLevel, RenewTokenArgs, ServeArgs},
     gate::Limits,
     grpc::remote::RemoteSettings,
     serve::{callers::Allowed, certificate::CertificateFiles},
+    sources::asker_token::AskerToken,
+    traces::{BadCollector, Collector},
 };
 
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=20;
+const HOURS: std::ops::RangeInclusive<u64> = 1..=8760;
 const DRAIN: std::ops::RangeInclusive<u64> = 0..=60;
 /// How much longer a plugin waits for a gate elsewhere than that takes to say that it is out of time.
 const ON_THE_WAY: Duration = Duration::from_millis(500);
@@ -33,6 +36,8 @@ pub struct PluginSettings {
     pub metrics: Option<SocketAddr>,
     /// The file that names the Prometheus servers which steps may ask.
     pub prometheus: Option<PathBuf>,
+    /// Where traces go, if anywhere.
+    pub otlp: Option<Collector>,
 }
 
 /// How to serve a cluster.
@@ -54,6 +59,8 @@ pub struct ServeSettings {
     pub drain: Duration,
     /// The file that names the Prometheus servers which steps may ask.
     pub prometheus: Option<PathBuf>,
+    /// Where traces go, if anywhere.
+    pub otlp: Option<Collector>,
 }
 
 /// A value that cannot be used.
@@ -71,12 +78,21 @@ pub enum BadArgs {
         /// What was typed.
         found: u64,
     },
+    /// The life of a token is out of range.
+    #[error("--hours is {found}; it must be from {} to {}", HOURS.start(), HOURS.end())]
+    Hours {
+        /// What was typed.
+        found: u64,
+    },
     /// A token goes over TLS only.
     #[error("--endpoint is `{found}`; it must be https://<host>:<port>, since a token is sent there")]
     Endpoint {
         /// What was typed.
         found: String,
     },
+    /// No collector is there.
+    #[error(transparent)]
+    Collector(#[from] BadCollector),
     /// No user of Kubernetes is called that.
     #[error("--{option} is `{found}`; {wanted}")]
     Caller {
@@ -95,7 +111,7 @@ pub enum BadArgs {
 /// [`BadArgs`]. A word that the environment should not hold is none: a plugin that does not start cannot be started
 /// again before its controller is.
 pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadArgs> {
-    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, prometheus, log } = args;
+    let Args { command: _, time_limit, endpoint, ca_file, token_file, protocol, metrics, prometheus, otlp, log } = args;
     let limits = limits(*time_limit)?;
     let remote = match (endpoint, ca_file, token_file) {
         (Some(endpoint), Some(ca_file), Some(token_file)) => {
@@ -123,6 +139,7 @@ pub fn checked(args: &Args, stated: Option<&str>) -> Result<PluginSettings, BadA
         protocol,
         metrics: *metrics,
         prometheus: prometheus.clone(),
+        otlp: otlp.as_deref().map(Collector::new).transpose()?,
     })
 }
 
@@ -152,7 +169,30 @@ pub fn checked_serve(args: &Args, serve: &ServeArgs, stated: Option<&str>) -> Re
         allowed: Allowed { everywhere: caller.iter().cloned().collect(), at_home: namespace_caller.clone() },
         drain: Duration::from_secs(*drain),
         prometheus: args.prometheus.clone(),
+        otlp: args.otlp.as_deref().map(Collector::new).transpose()?,
     })
+}
+
+/// Checks which token to renew, likewise.
+///
+/// # Errors
+/// [`BadArgs`].
+pub fn checked_renewal(
+    args: &Args,
+    renewal: &RenewTokenArgs,
+    stated: Option<&str>,
+) -> Result<(AskerToken, Level), BadArgs> {
+    let RenewTokenArgs { account, secret, hours } = renewal;
+    if !HOURS.contains(hours) {
+        return Err(BadArgs::Hours { found: *hours });
+    }
+    let token = AskerToken {
+        account: account.clone(),
+        secret: secret.clone(),
+        lasts: Duration::from_secs(hours * 3600),
+        patience: limits(args.time_limit)?.total,
+    };
+    Ok((token, level(args.log, stated)))
 }
 
 fn limits(seconds: u64) -> Result<Limits, BadArgs> {
@@ -229,6 +269,15 @@ mod tests {
         for incomplete in [&["--endpoint", "https://a"][..], &["--ca-file", "/ca"], &["--token-file", "/token"]] {
             let all = ["phasegate-rollouts"].iter().chain(incomplete);
             assert!(Args::try_parse_from(all).is_err(), "{incomplete:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_asked_for_hours_and_not_for_ever() {
+        for (hours, good) in [("0", false), ("1", true), ("8760", true), ("8761", false)] {
+            let args = args(&["renew-token", "--hours", hours]);
+            let Some(Command::RenewToken(renewal)) = &args.command else { panic!("{args:?}") };
+            assert_eq!(checked_renewal(&args, renewal, None).is_ok(), good, "{hours}");
         }
     }
 

@@ -11,6 +11,7 @@ use schema_phases::{
     judge,
 };
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::{
     ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, RunnerJobs, StableVersion, VersionRef},
@@ -191,10 +192,14 @@ impl Gate {
         let ledgers = async {
             let (canary, remembered) = self.canary(rollout, memory).await?;
             let wanted = wanted(&canary, config.databases.as_ref())?;
-            let looks = wanted.into_iter().map(|(name, namespace)| self.ledger(rollout, name, namespace, memory));
+            let looks = wanted.into_iter().map(|(name, namespace)| {
+                let span = tracing::debug_span!("ledger", database = name);
+                self.ledger(rollout, name, namespace, memory).instrument(span)
+            });
             Ok((canary, remembered, join_all(looks).await))
         };
-        let (stable, ledgers) = tokio::join!(self.stable(rollout, memory), ledgers);
+        let stable = self.stable(rollout, memory).instrument(tracing::debug_span!("stable"));
+        let (stable, ledgers) = tokio::join!(stable, ledgers);
         let (canary, canary_remembered, ledgers) = ledgers?;
         let mut seen = Seen {
             remembered: canary_remembered
@@ -228,7 +233,9 @@ impl Gate {
             facts.push(DatabaseFacts { database, ledger, canary: version, stable, checks: Vec::new() });
         }
         if !facts.is_empty() {
-            self.check(&mut facts, checks, memory, Watching { watch: config.watch.as_ref(), waiting }, &mut seen).await;
+            let watching = Watching { watch: config.watch.as_ref(), waiting };
+            let span = tracing::debug_span!("checks", count = checks.len());
+            self.check(&mut facts, checks, memory, watching, &mut seen).instrument(span).await;
         }
         let at = self.clock.now();
         let overdue = waiting.waited >= config.overdue_after;

@@ -34,4 +34,5 @@ mod telemetry;
 pub mod template;
 #[cfg(test)]
 mod testing;
+pub mod traces;
 pub mod wiring;

@@ -21,6 +21,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::traces::{Spans, gather};
+
 /// The host's own limit is 64 KiB.
 const LONGEST_LINE: usize = 60 * 1024;
 const LONGEST_FIELD: usize = 4 * 1024;
@@ -99,9 +101,14 @@ where
 
 /// The fields of an event or a span.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// By name.
+    pub(crate) fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
@@ -159,6 +166,22 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 
 /// Sends all events at or above `level` to stderr, and those of other crates when they warn.
 pub(crate) fn to_stderr(level: Level, clock: fn() -> SystemTime) {
+    // Set once, at the start; a second subscriber would be a test's own.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(stderr(level, clock)));
+}
+
+/// The same, and gathers spans.
+pub(crate) fn to_stderr_and_traces(level: Level, clock: fn() -> SystemTime) -> Spans {
+    let (gathering, spans) = gather(clock);
+    let subscriber = tracing_subscriber::registry().with(stderr(level, clock)).with(gathering);
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    spans
+}
+
+fn stderr<S>(level: Level, clock: fn() -> SystemTime) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let lines = HclogLines::new(
         |line: &[u8]| {
             // A host that no longer reads is no reason to stop.
@@ -171,9 +194,7 @@ pub(crate) fn to_stderr(level: Level, clock: fn() -> SystemTime) {
         .with_target("plugin_rollouts", level)
         .with_target("goplugin_wire", level)
         .with_target("phase_ledger", level);
-    let subscriber = tracing_subscriber::registry().with(lines.with_filter(ours));
-    // Set once, at the start; a second subscriber would be a test's own.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    lines.with_filter(ours)
 }
 
 #[cfg(test)]

@@ -11,16 +11,20 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use schema_phases::Moment;
 use tokio::runtime::Runtime;
+use tracing::Level;
 
 use crate::{
     args::{Args, Command},
     check_config::check_config,
-    config::{checked, checked_serve},
+    config::{checked, checked_renewal, checked_serve},
     install::install,
+    telemetry,
+    traces::Collector,
 };
 
 mod gate;
 mod plugin;
+mod renewing;
 mod serving;
 
 /// Two: a long look at one question must not keep a Ping waiting.
@@ -46,6 +50,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         None | Some(Command::Plugin) => plugin::run(checked(args, environment.log.as_deref())?, &environment),
         Some(Command::Serve(serve)) => serving::run(checked_serve(args, serve, environment.log.as_deref())?),
+        Some(Command::RenewToken(renewal)) => {
+            let (token, level) = checked_renewal(args, renewal, environment.log.as_deref())?;
+            renewing::run(&token, level)
+        }
         Some(Command::Install { directory }) => {
             let binary = std::env::current_exe().context("cannot find out where this binary lies")?;
             let installed = install(&binary, directory)?;
@@ -58,6 +66,15 @@ fn run(args: &Args) -> anyhow::Result<()> {
             std::io::stdout().write_all(&script).context("cannot write the completion script")
         }
     }
+}
+
+/// Sets up the log, and traces where a collector is named: what must be sent there, once there is a runtime.
+fn watched(level: Level, collector: Option<Collector>) -> Option<impl Future<Output = ()> + Send + 'static> {
+    let Some(collector) = collector else {
+        telemetry::to_stderr(level, wall_clock);
+        return None;
+    };
+    Some(telemetry::to_stderr_and_traces(level, wall_clock).send_to(collector))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -14,13 +14,13 @@ use std::time::Duration;
 use kube::Config;
 use plugin_rollouts::{
     ports::{DatabaseRef, Databases, Place, StableVersion, VersionRef},
-    sources::kube::Kubernetes,
+    sources::{kube::Kubernetes, rights::RunsIn},
 };
 use schema_phases::Because;
 use support::{Api, CONFIG_MAP, SECRET, STABLE, Says, config_map, replica_set, secret};
 
 fn source(api: &Api) -> Kubernetes {
-    Kubernetes::with_config(Config::new(api.url.parse().unwrap()), Duration::from_secs(2)).unwrap()
+    Kubernetes::with_config(Config::new(api.url.parse().unwrap()), Duration::from_secs(60), RunsIn::Controller).unwrap()
 }
 
 fn wanted(asked_from: &str) -> DatabaseRef {
@@ -145,9 +145,51 @@ async fn what_the_api_refuses_names_the_right_and_what_it_cannot_do_is_out_of_re
         );
     }
     let gone = { Api::start().await.url.clone() };
-    let nobody = Kubernetes::with_config(Config::new(gone.parse().unwrap()), Duration::from_secs(2)).unwrap();
+    let nobody =
+        Kubernetes::with_config(Config::new(gone.parse().unwrap()), Duration::from_secs(2), RunsIn::Controller)
+            .unwrap();
     let told = nobody.place(&wanted("store")).await.unwrap_err();
     assert!(matches!(&told, Because::Unreachable(_)), "{told:?}");
+}
+
+/// Of each object: nothing of what it should be, though the API says it is all right.
+#[tokio::test]
+async fn an_api_that_lies_is_never_a_fact() {
+    let lies = || {
+        let deep = (0..200).fold(serde_json::json!({}), |inner, _| serde_json::json!({"data": inner}));
+        [
+            serde_json::json!({}),
+            serde_json::json!(null),
+            serde_json::json!([1]),
+            serde_json::json!("<html>"),
+            serde_json::json!({"data": 7, "spec": 7, "metadata": {}}),
+            serde_json::json!({"data": {"url": 7, "format": 7}, "metadata": {}, "spec": {"template": []}}),
+            serde_json::json!({"data": {}, "metadata": {}, "spec": {}}),
+            serde_json::json!({"data": {"url": "%%%", "format": "x"}, "metadata": {"ownerReferences": "x"}}),
+            serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+            serde_json::json!("x".repeat(3_000_000)),
+            deep,
+        ]
+    };
+    for path in [CONFIG_MAP, SECRET] {
+        let api = declared().await;
+        for lie in lies() {
+            api.set(path, Says::Object(lie.clone()));
+            let told = source(&api).place(&wanted("store")).await;
+            assert!(told.is_err(), "{path}: {}", lie.to_string().chars().take(200).collect::<String>());
+        }
+    }
+    for lie in lies() {
+        let api = Api::start().await;
+        api.set(STABLE, Says::Object(lie));
+        assert!(source(&api).template(&stable()).await.is_err());
+    }
+    // A ReplicaSet of this Rollout whose template says nothing is no version that fits.
+    let api = Api::start().await;
+    let mut hollow = replica_set("shop-66c5f", "uid-1", "shop:v1", "");
+    hollow["spec"] = serde_json::json!({"selector": {}});
+    api.set(STABLE, Says::Object(hollow));
+    assert!(matches!(source(&api).template(&stable()).await, Err(Because::NotThere(_))));
 }
 
 #[tokio::test]
@@ -215,7 +257,11 @@ async fn hundreds_of_questions_at_once_ask_the_api_sixteen_at_a_time() {
             tokio::spawn(async move { source.place(&wanted("store")).await.is_err() })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    while api.asked().len() < 16 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Time for a seventeenth, if there were one.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(api.asked().len(), 16);
     for task in asking {
         task.abort();
@@ -226,6 +272,6 @@ async fn hundreds_of_questions_at_once_ask_the_api_sixteen_at_a_time() {
 async fn a_kubeconfig_that_runs_a_program_is_refused() {
     let mut config = Config::new("http://127.0.0.1:1".parse().unwrap());
     config.auth_info.exec = Some(serde_json::from_value(serde_json::json!({"command": "aws"})).unwrap());
-    let refused = Kubernetes::with_config(config, Duration::from_secs(2)).err().unwrap();
+    let refused = Kubernetes::with_config(config, Duration::from_secs(2), RunsIn::Controller).err().unwrap();
     assert!(refused.to_string().contains("use one with a token or a certificate"), "{refused}");
 }

@@ -75,6 +75,8 @@ pub struct Consumer {
     pub name: String,
     /// What it supports, in the annotation's grammar.
     pub supports: String,
+    /// The database's roles that it logs in as; a `*` at the end stands for any ending.
+    pub users: Vec<String>,
 }
 
 /// What is made before each contract.
@@ -119,6 +121,8 @@ pub struct Database {
     pub gate: SecretKey,
     /// The Secrets the applications use.
     pub app_secrets: Vec<String>,
+    /// The database's roles that they log in as, likewise; `None` when nobody said.
+    pub app_users: Option<Vec<String>>,
     /// Further namespaces where its apps live.
     pub namespaces: Vec<String>,
     /// What is made before each contract, if anything.

@@ -39,6 +39,7 @@ mod patience;
 mod protocol;
 pub mod report;
 mod run;
+mod sessions;
 mod signals;
 mod soak;
 pub mod status;

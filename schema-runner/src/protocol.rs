@@ -132,7 +132,7 @@ impl<'a> Attempt<'a> {
 
     /// The second rule, asked before the intent.
     async fn look(&mut self, change: &SchemaChange, step: Move) -> Result<(), Halt> {
-        let live = self.see().await?;
+        let live = self.see_for(change, step).await?;
         let state = self.state().await?;
         match may_move(&change.profile.name, step, &state.live_changes(), &versions(&live)) {
             Movement::Allowed => Ok(()),

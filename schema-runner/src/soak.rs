@@ -38,7 +38,7 @@ impl Attempt<'_> {
         if target != Target::Reach(SchemaPhase::Contracted) {
             return Err(self.take_back(hand, vec!["Git asks for less than contracted".to_owned()]).await);
         }
-        let live = self.see().await?;
+        let live = self.see_for(hand.change, hand.step).await?;
         let state = self.state().await?;
         match may_finish(&hand.change.profile.name, hand.step, &state.live_changes(), &versions(&live)) {
             Movement::Allowed => {}

@@ -182,7 +182,7 @@ pub(crate) async fn pt_osc(options: &Options, server: &Server, figures: &mut Fig
     let mut ratios = Vec::new();
     for _ in 0..options.pairs {
         let copy = server.copy(&original).await?;
-        let Database::Mariadb(database) = &copy else { bail!("this copy is of MariaDB") };
+        let Database::Mariadb(database) = &copy else { bail!("a copy of MariaDB's database is one of MariaDB") };
         let dsn = format!(
             "F={},h=127.0.0.1,P={},D={},t=customers",
             defaults.display(),

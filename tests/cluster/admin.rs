@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
+    database::Server,
     kubectl::{kubectl, until},
-    shop::{SERVICES, SOON, Shop},
+    shop::{PHASE, SERVICES, SOON, Shop},
 };
 
 /// The key of a row that the users never see in time: beyond all they make, and gone before they look at every row.
@@ -22,41 +23,69 @@ impl Shop {
     /// Adds a last row, and somebody who writes it in a transaction that stays open: a backfill comes so far and no
     /// further. Users meet neither.
     pub(crate) async fn somebody_writes_the_last_row(&self) -> Somebody {
-        // As one that was there before the triggers: a backfill has something to do with it.
-        let insert = format!(
-            "SET session_replication_role = replica; \
-             INSERT INTO customers (id, full_name, revision) VALUES ({LAST}, 'Last Row', 0)"
-        );
-        self.ledger(&insert).await.unwrap();
+        self.the_last_row_comes().await;
+        self.somebody_writes().await
+    }
+
+    /// Adds a last row that a backfill has something to do with, as one that was there before the triggers. On MariaDB no
+    /// session passes triggers by: there it must come before them.
+    pub(crate) async fn the_last_row_comes(&self) {
+        let past_triggers = match self.app.server {
+            Server::Postgres => "SET session_replication_role = replica;",
+            Server::Mariadb => "",
+        };
+        let insert = format!("INSERT INTO customers (id, full_name, revision) VALUES ({LAST}, 'Last Row', 0)");
+        self.ledger(&format!("{past_triggers} {insert}")).await.unwrap();
+    }
+
+    /// Somebody writes the last row, in a transaction that stays open.
+    pub(crate) async fn somebody_writes(&self) -> Somebody {
         let mut child = tokio::process::Command::new("kubectl")
-            .args(["exec", "-i", "-n", SERVICES, "deployment/postgres", "--"])
-            .args(["psql", "-h", "/tmp", "-U", "postgres", "-qAtX", "-d", &self.database, "-f", "-"])
+            .args(["exec", "-i", "-n", SERVICES])
+            .args(self.app.server.client(&self.database))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let write = format!("BEGIN; UPDATE customers SET revision = 0 WHERE id = {LAST} /* {SOMEBODY} */;\n");
+        let isolation = match self.app.server {
+            Server::Postgres => "",
+            // Else InnoDB makes a gap lock of it when the page splits, and all who insert wait for this session.
+            Server::Mariadb => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;",
+        };
+        let write =
+            format!("{isolation} BEGIN; UPDATE customers SET revision = 0 WHERE id = {LAST} /* {SOMEBODY} */;\n");
         child.stdin.as_mut().unwrap().write_all(write.as_bytes()).await.unwrap();
-        let held = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-             AND state = 'idle in transaction' AND query LIKE '%{SOMEBODY} *%'"
-        );
-        until("somebody writes the last row", SOON, async || {
-            let count = self.ledger(&held).await?;
-            if count == "1" { Ok(()) } else { Err(count) }
+        until("somebody writes the last row", SOON, async || match self.sessions_of_somebody().await?.as_slice() {
+            [_] => Ok(()),
+            other => Err(other.join(" ")),
         })
         .await;
         Somebody(child)
     }
 
+    /// Those that hold the last row.
+    async fn sessions_of_somebody(&self) -> Result<Vec<String>, String> {
+        let sql = match self.app.server {
+            Server::Postgres => format!(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+                 AND state = 'idle in transaction' AND query LIKE '%{SOMEBODY} *%'"
+            ),
+            // Nobody else comes as root, and an idle session shows no statement there.
+            Server::Mariadb => "SELECT p.id FROM information_schema.innodb_trx t \
+                                JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+                                WHERE p.db = DATABASE() AND p.user = 'root' AND p.command = 'Sleep' \
+                                AND t.trx_rows_locked > 0"
+                .to_owned(),
+        };
+        Ok(self.ledger(&sql).await?.lines().map(str::to_owned).collect())
+    }
+
     /// Ends that transaction.
     pub(crate) async fn somebody_is_done(&self, mut somebody: Somebody) {
-        let end = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
-             AND pid <> pg_backend_pid() AND query LIKE '%{SOMEBODY} *%'"
-        );
-        self.ledger(&end).await.unwrap();
+        for session in self.sessions_of_somebody().await.unwrap() {
+            self.ends(&session).await.unwrap();
+        }
         let _ = somebody.0.kill().await;
     }
 
@@ -68,17 +97,41 @@ impl Shop {
     /// Waits until the backfill has done some rows, and not all.
     pub(crate) async fn is_in_mid_backfill(&self) {
         until("the backfill is under way", SOON, async || {
-            let rows = "SELECT rows_done FROM phasegate.backfills WHERE rows_done BETWEEN 1 AND rows_total - 1";
-            let done = self.ledger(rows).await?;
+            let ledger = self.app.server.ledger();
+            let rows = format!("SELECT rows_done FROM {ledger}backfills WHERE rows_done BETWEEN 1 AND rows_total - 1");
+            let done = self.ledger(&rows).await?;
             if done.is_empty() { Err("no row is done, or all are".to_owned()) } else { Ok(()) }
         })
         .await;
     }
 
+    /// Ends every pod of the runner without a chance to say goodbye; which there were.
+    pub(crate) async fn runners_die(&self) -> String {
+        self.pods_die(&self.namespace, &format!("phasegate.dev/database={}", self.app.name)).await
+    }
+
+    /// Likewise, any pods.
+    pub(crate) async fn pods_die(&self, namespace: &str, labels: &str) -> String {
+        let running = self.running(namespace, labels).await;
+        for pod in &running {
+            let delete = ["delete", "pod", "-n", namespace, pod, "--force", "--grace-period=0", "--ignore-not-found"];
+            kubectl(&delete).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+        if running.is_empty() { "none was running".to_owned() } else { running.join(" ") }
+    }
+
+    /// The names of those that run.
+    pub(crate) async fn running(&self, namespace: &str, labels: &str) -> Vec<String> {
+        let pods = until("the API lists pods", SOON, async || self.api.list("pod", namespace, labels).await).await;
+        let is_running =
+            |pod: &&Value| pod["status"]["phase"] == "Running" && pod["metadata"].get("deletionTimestamp").is_none();
+        let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap().to_owned();
+        pods.iter().filter(is_running).map(name).collect()
+    }
+
     /// Waits until one change of several is at rest at that phase.
     pub(crate) async fn that_change_is(&self, name: &str, phase: &str) {
-        let sql =
-            format!("SELECT phase || coalesce(' to ' || moving_to, '') FROM phasegate.changes WHERE name = '{name}'");
+        let sql = format!("SELECT {PHASE} FROM {}changes WHERE name = '{name}'", self.app.server.ledger());
         until(&format!("{name} is {phase}"), SOON, async || {
             let found = self.ledger(&sql).await?;
             if found == phase { Ok(()) } else { Err(found) }

@@ -2,8 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use serde_json::Value;
-
 use crate::{
     delivery::{CHANGE, Delivery},
     kubectl::{kubectl, until},
@@ -82,10 +80,10 @@ async fn kill_all(shop: &Shop, random: &mut fastrand::Rng, count: usize) -> Vec<
     for victim in victims.into_iter().take(count) {
         tokio::time::sleep(Duration::from_millis(random.u64(0..3_000))).await;
         let what = match victim {
-            Victim::Runner => pods(shop, &shop.namespace, "phasegate.dev/database=customers").await,
-            Victim::RolloutsController => pods(shop, "argo-rollouts", "app.kubernetes.io/name=argo-rollouts").await,
+            Victim::Runner => shop.runners_die().await,
+            Victim::RolloutsController => shop.pods_die("argo-rollouts", "app.kubernetes.io/name=argo-rollouts").await,
             Victim::PluginProcess => plugin_process(shop).await,
-            Victim::RepoServer => pods(shop, "argocd", "app.kubernetes.io/name=argocd-repo-server").await,
+            Victim::RepoServer => shop.pods_die("argocd", "app.kubernetes.io/name=argocd-repo-server").await,
             Victim::Database => database(shop).await,
             Victim::ApiServer => api_server().await,
         };
@@ -95,28 +93,10 @@ async fn kill_all(shop: &Shop, random: &mut fastrand::Rng, count: usize) -> Vec<
     killed
 }
 
-/// Without a chance to say goodbye.
-async fn pods(shop: &Shop, namespace: &str, labels: &str) -> String {
-    let running = running(shop, namespace, labels).await;
-    for pod in &running {
-        let delete = ["delete", "pod", "-n", namespace, pod, "--force", "--grace-period=0", "--ignore-not-found"];
-        kubectl(&delete).await.unwrap_or_else(|error| panic!("{error}"));
-    }
-    if running.is_empty() { "none was running".to_owned() } else { running.join(" ") }
-}
-
-async fn running(shop: &Shop, namespace: &str, labels: &str) -> Vec<String> {
-    let pods = until("the API lists pods", SOON, async || shop.api.list("pod", namespace, labels).await).await;
-    let is_running =
-        |pod: &&Value| pod["status"]["phase"] == "Running" && pod["metadata"].get("deletionTimestamp").is_none();
-    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap().to_owned();
-    pods.iter().filter(is_running).map(name).collect()
-}
-
 /// From a container of its own that shares the controller's processes: neither image has a shell.
 async fn plugin_process(shop: &Shop) -> String {
     let controllers = until("a controller runs", SOON, async || {
-        let found = running(shop, "argo-rollouts", "app.kubernetes.io/name=argo-rollouts").await;
+        let found = shop.running("argo-rollouts", "app.kubernetes.io/name=argo-rollouts").await;
         if found.is_empty() { Err("none runs".to_owned()) } else { Ok(found) }
     })
     .await;

@@ -31,6 +31,8 @@ fn resource(kind: &str) -> ApiResource {
         "pod" => ("", "v1", "Pod"),
         "cronjob" => ("batch", "v1", "CronJob"),
         "job" => ("batch", "v1", "Job"),
+        "event" => ("", "v1", "Event"),
+        "statefulset" => ("apps", "v1", "StatefulSet"),
         "deployment" => ("apps", "v1", "Deployment"),
         "replicaset" => ("apps", "v1", "ReplicaSet"),
         other => panic!("say here where a {other} is served"),

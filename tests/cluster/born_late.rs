@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    database::Server,
     delivery::{CHANGE, Delivery},
     kubectl::{kubectl, until},
     shop::{App, SERVICES, SOON, Shop},
@@ -14,6 +15,7 @@ const ROWS: u32 = 1_000;
 const EMPTY: App = App {
     name: "customers",
     example: "customers-split",
+    server: Server::Postgres,
     tables: |app, _| {
         format!("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO {app};")
     },

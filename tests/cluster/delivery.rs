@@ -110,6 +110,17 @@ impl Delivery {
         Self { files: files.collect() }
     }
 
+    /// The same for a database that those roles are meant to log in to.
+    pub(crate) fn for_users(&self, users: &str) -> Self {
+        let with = |(file, text): (&String, &String)| {
+            let named = ["users: [customers_app]", "users: [warehouse_app]"]
+                .iter()
+                .fold(text.clone(), |text, theirs| text.replace(theirs, &format!("users: [{users}]")));
+            (file.clone(), named)
+        };
+        Self { files: self.files.iter().map(with).collect() }
+    }
+
     /// As a tar archive.
     pub(crate) fn archive(&self) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@
 // Where they play.
 mod admin;
 mod api;
+mod database;
 mod delivery;
 mod figures;
 mod kubectl;
@@ -33,9 +34,12 @@ mod force;
 mod git_revert;
 mod hands_off;
 mod health;
+mod init_gate;
 mod jobs;
+mod mariadb;
 mod multi_source;
 mod release;
+mod serve;
 mod step_plugin;
 mod supersede;
 mod two_apps;

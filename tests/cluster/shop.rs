@@ -7,17 +7,19 @@ use serde_json::{Value, json};
 
 use crate::{
     api::Api,
+    database::Server,
     delivery::{Delivery, example},
     figures::Line,
     kubectl::{apply, kubectl, kubectl_with, now, tell, until},
 };
 
-/// Where the Git and the PostgreSQL server are.
+/// Where the Git server and the database servers are.
 pub(crate) const SERVICES: &str = "phasegate-e2e";
-/// Every role's; the server ends with the cluster.
-const PASSWORD: &str = "only-for-tests";
 /// On a machine that builds other things meanwhile.
 pub(crate) const SOON: Duration = Duration::from_secs(300);
+
+/// Where a change stands, as a value of the ledger's table of changes.
+pub(crate) const PHASE: &str = "CASE WHEN moving_to IS NULL THEN phase ELSE CONCAT(phase, ' to ', moving_to) END";
 
 /// How often Argo CD is asked to look again.
 const AGAIN: Duration = Duration::from_secs(4);
@@ -29,6 +31,8 @@ pub(crate) struct App {
     pub(crate) name: &'static str,
     /// The folder below `examples/`.
     pub(crate) example: &'static str,
+    /// Where its database is.
+    pub(crate) server: Server,
     /// What the owner of the database made before Phasegate came; the app's role is `{app}`.
     pub(crate) tables: fn(app: &str, rows: u32) -> String,
 }
@@ -37,6 +41,7 @@ pub(crate) struct App {
 pub(crate) const CUSTOMERS: App = App {
     name: "customers",
     example: "customers-split",
+    server: Server::Postgres,
     tables: |app, rows| {
         format!(
             "CREATE TABLE customers (id bigint PRIMARY KEY, full_name text NOT NULL, revision bigint NOT NULL);
@@ -90,12 +95,9 @@ impl Shop {
             &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shop.namespace, "labels": labels}}),
         )
         .await;
-        shop.fill(rows).await;
+        shop.make_database(rows).await;
         for role in ["owner", "reader", "app"] {
-            let url = format!(
-                "postgres://{0}_{role}:{PASSWORD}@postgres.{SERVICES}.svc.cluster.local/{0}?sslmode=disable",
-                shop.database
-            );
+            let url = app.server.url(&shop.database, role);
             apply(&json!({
                 "apiVersion": "v1", "kind": "Secret",
                 "metadata": {"name": format!("{}-{role}", app.name), "namespace": shop.namespace},
@@ -117,7 +119,6 @@ impl Shop {
 
     /// What an earlier run left in a cluster that was kept.
     async fn clear(&self) {
-        let name = &self.database;
         let repository = format!("/srv/git/{}.git", self.namespace);
         let work = format!("/srv/git/{}.work", self.namespace);
         for command in [
@@ -127,32 +128,7 @@ impl Shop {
         ] {
             kubectl(command).await.unwrap_or_else(|error| panic!("{error}"));
         }
-        let sql = format!(
-            "SET client_min_messages = error;
-             DROP DATABASE IF EXISTS {name} WITH (FORCE);
-             DROP ROLE IF EXISTS {name}_owner, {name}_reader, {name}_app;"
-        );
-        psql("postgres", &sql).await.unwrap_or_else(|error| panic!("{error}"));
-    }
-
-    async fn fill(&self, rows: u32) {
-        let name = &self.database;
-        let tables = (self.app.tables)(&format!("{name}_app"), rows);
-        let sql = format!(
-            "CREATE ROLE {name}_owner LOGIN PASSWORD '{PASSWORD}';
-             CREATE ROLE {name}_reader LOGIN PASSWORD '{PASSWORD}';
-             CREATE ROLE {name}_app LOGIN PASSWORD '{PASSWORD}';
-             CREATE DATABASE {name} OWNER {name}_owner;
-             \\connect {name}
-             SET ROLE {name}_owner;
-             {tables}
-             RESET ROLE;
-             CREATE SCHEMA phasegate AUTHORIZATION {name}_owner;
-             GRANT USAGE ON SCHEMA phasegate TO {name}_reader;
-             ALTER DEFAULT PRIVILEGES FOR ROLE {name}_owner IN SCHEMA phasegate GRANT SELECT ON TABLES TO {name}_reader;
-             ANALYZE;"
-        );
-        psql("postgres", &sql).await.unwrap_or_else(|error| panic!("{error}"));
+        self.clear_database().await;
     }
 
     /// For the person who runs the tests.
@@ -169,7 +145,8 @@ impl Shop {
     /// Commits, and gives the commit. The Application comes with the first.
     pub(crate) async fn commit(&self, message: &str, delivery: &Delivery) -> String {
         let deliver = ["exec", "-i", "-n", SERVICES, "deployment/git", "--", "/deliver", &self.namespace, message];
-        let commit = kubectl_with(&deliver, &delivery.archive()).await.unwrap_or_else(|error| panic!("{error}"));
+        let files = delivery.for_users(&self.app.server.declared_users(&self.database)).archive();
+        let commit = kubectl_with(&deliver, &files).await.unwrap_or_else(|error| panic!("{error}"));
         let commit = commit.trim().to_owned();
         if self.application().await.is_err() {
             apply(&self.declared()).await;
@@ -292,8 +269,8 @@ impl Shop {
     /// Waits until all changes are at rest at that phase.
     pub(crate) async fn change_is(&self, phase: &str) {
         until(&format!("the schema is {phase}"), SOON, async || {
-            let phase_of = "SELECT DISTINCT phase || coalesce(' to ' || moving_to, '') FROM phasegate.changes";
-            let found = self.ledger(phase_of).await?;
+            let found =
+                self.ledger(&format!("SELECT DISTINCT {PHASE} FROM {}changes", self.app.server.ledger())).await?;
             if found == phase { Ok(()) } else { Err(found) }
         })
         .await;
@@ -302,16 +279,17 @@ impl Shop {
 
     /// One value of this database, asked by its administrator.
     pub(crate) async fn ledger(&self, sql: &str) -> Result<String, String> {
-        Ok(psql(&self.database, sql).await?.trim().to_owned())
+        Ok(self.app.server.sql(&self.database, sql).await?.trim().to_owned())
     }
 
     /// The names of a table's columns, in order of the alphabet.
     pub(crate) async fn columns(&self, table: &str) -> String {
         let sql = format!(
-            "SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns \
-             WHERE table_schema = 'public' AND table_name = '{table}'"
+            "SELECT column_name FROM information_schema.columns \
+             WHERE table_schema = {} AND table_name = '{table}' ORDER BY column_name",
+            self.app.server.schema()
         );
-        self.ledger(&sql).await.unwrap()
+        self.ledger(&sql).await.unwrap().replace('\n', " ")
     }
 
     /// The text of everything that runs of the plan in Git have said: of Jobs, and of those the CronJob made.
@@ -349,10 +327,4 @@ impl Shop {
         let _ = kubectl(&["delete", "-n", "argocd", "application", &self.namespace, "--wait=false"]).await;
         let _ = kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]).await;
     }
-}
-
-async fn psql(database: &str, sql: &str) -> Result<String, String> {
-    let psql = ["psql", "-h", "/tmp", "-U", "postgres", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-"];
-    let exec = ["exec", "-i", "-n", SERVICES, "deployment/postgres", "--"];
-    kubectl_with(&[&exec[..], &psql[..]].concat(), sql.as_bytes()).await
 }

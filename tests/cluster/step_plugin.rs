@@ -27,6 +27,20 @@ fn line(index: i64, operation: &str, phase: &str) -> Line {
     (index, operation.to_owned(), phase.to_owned())
 }
 
+/// A pod that does nothing: for Rollouts whose steps are all that counts.
+pub(crate) fn idle_pod() -> Value {
+    json!({
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{
+            "name": "app", "image": "docker.io/local/pause:1",
+            "securityContext": {
+                "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": true,
+            },
+        }],
+    })
+}
+
 fn gate(database: &str) -> Value {
     json!({"plugin": {"name": GATE, "config": {"databases": [database], "requeueSeconds": 17}}})
 }
@@ -70,19 +84,7 @@ impl Suite {
                 "strategy": {"canary": {"steps": steps}},
                 "template": {
                     "metadata": {"labels": labels, "annotations": annotations},
-                    "spec": {
-                        "terminationGracePeriodSeconds": 0,
-                        "securityContext": {
-                            "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
-                        },
-                        "containers": [{
-                            "name": "app", "image": "docker.io/local/pause:1",
-                            "securityContext": {
-                                "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
-                                "readOnlyRootFilesystem": true,
-                            },
-                        }],
-                    },
+                    "spec": idle_pod(),
                 },
             },
         }))

@@ -1,6 +1,7 @@
 //! A warehouse's inventory: its tables come from Git, then warehouses get a city and a state.
 
 use crate::{
+    database::Server,
     delivery::Delivery,
     shop::{App, Shop},
 };
@@ -13,6 +14,7 @@ const MANUFACTURERS: u32 = 5;
 const WAREHOUSE: App = App {
     name: "warehouse",
     example: "warehouse-inventory",
+    server: Server::Postgres,
     tables: |app, _| {
         format!("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO {app};")
     },

@@ -8,6 +8,8 @@
     reason = "a failed test should panic"
 )]
 
+#[path = "gate/mariadb.rs"]
+mod mariadb;
 #[path = "gate/prometheus.rs"]
 mod prometheus;
 #[path = "gate/replica.rs"]

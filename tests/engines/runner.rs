@@ -32,8 +32,12 @@ mod life;
 mod obstacles;
 #[path = "runner/project.rs"]
 mod project;
+#[path = "runner/rights.rs"]
+mod rights;
 #[path = "runner/secrets.rs"]
 mod secrets;
+#[path = "runner/sessions.rs"]
+mod sessions;
 #[path = "runner/soak.rs"]
 mod soak;
 #[path = "runner/torture.rs"]

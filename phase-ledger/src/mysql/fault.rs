@@ -19,7 +19,7 @@ pub(super) enum Fault {
 
 /// No such table; no such column; no right on a table; no right on a column.
 pub(super) const NO_TABLE: u16 = 1146;
-const NO_COLUMN: u16 = 1054;
+pub(super) const NO_COLUMN: u16 = 1054;
 const DENIED_TABLE: u16 = 1142;
 const DENIED_COLUMN: u16 = 1143;
 /// Ended by KILL QUERY.

@@ -61,7 +61,7 @@ impl Probe for PostgresProbe {
                 other @ (ProbeError::Unreachable { .. }
                 | ProbeError::Slow { .. }
                 | ProbeError::NotPermitted { .. }
-                | ProbeError::Unsupported { .. }) => return Err(other),
+                | ProbeError::NotPreparable { .. }) => return Err(other),
             },
         };
         self.message(DONE).await?;

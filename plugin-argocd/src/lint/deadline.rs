@@ -1,6 +1,7 @@
-//! A Rollout whose progress deadline ends before the wait: Argo Rollouts then never calls the step again (argo.md B2).
+//! A Rollout whose progress deadline ends before the wait: Argo Rollouts then never calls the step again (argo.md B2). It
+//! goes on with the analysis of a blue-green Rollout, unless that is to be aborted.
 
-use super::{Context, Finding, line_of, step};
+use super::{Context, Finding, gate::is_our_analysis, line_of, step};
 use crate::manifest::{node::Node, workload::WorkloadKind};
 
 /// What Argo Rollouts takes when nothing is written.
@@ -9,7 +10,9 @@ const DEFAULT_SECONDS: u64 = 600;
 pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for version in context.now.versions().iter().filter(|version| version.kind == WorkloadKind::Rollout) {
-        if !step::steps(version).iter().any(step::is_gate) {
+        let asked_in_a_step = step::steps(version).iter().any(step::is_gate);
+        let promotion = ["spec", "strategy", "blueGreen", "prePromotionAnalysis"];
+        if !asked_in_a_step && !is_our_analysis(version.owner.root.at(&promotion)) {
             continue;
         }
         let spec = version.owner.root.at(&["spec"]);
@@ -20,7 +23,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
             Some(number) => number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0),
         };
         let wanted = context.wait_seconds;
-        if seconds < wanted {
+        if asked_in_a_step && seconds < wanted {
             let says = if written.is_some() { "is" } else { "is by default" };
             findings.push(Finding::error(
                 &version.owner.file,

@@ -532,6 +532,15 @@ fn a_deadline_shorter_than_the_wait_is_found() {
         "warning[progress-deadline] rollout.yaml:6: Rollout/web aborts when",
     );
     nothing(&[("rollout.yaml", "progressDeadlineSeconds: 604800", "progressDeadlineSeconds: 999999")]);
+    // The analysis of a blue-green Rollout goes on after its deadline, which is 600 here.
+    check(
+        &[(
+            "jobs.yaml",
+            "metadata: {name: blue}\nspec:\n",
+            "metadata: {name: blue}\nspec:\n  progressDeadlineAbort: true\n",
+        )],
+        "warning[progress-deadline] jobs.yaml:13: Rollout/blue aborts when",
+    );
 }
 
 #[test]

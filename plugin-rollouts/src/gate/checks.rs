@@ -162,17 +162,20 @@ impl Found {
     /// What it found; why it found nothing, with the name of the check.
     pub(super) fn named(self, name: &str) -> Sighting<CheckOutcome> {
         let Sighting::Missing(Missing { because, .. }) = self.outcome else { return self.outcome };
-        let named = |why: String| format!("{name}: {why}");
-        missing(match because {
-            Because::Unreachable(why) => Because::Unreachable(named(why)),
-            Because::NotPermitted(why) => Because::NotPermitted(named(why)),
-            Because::Untrusted(why) => Because::Untrusted(named(why)),
-            Because::NotThere(why) => Because::NotThere(named(why)),
-            Because::TimedOut(after) => {
-                Because::Unreachable(named(format!("no answer within {} ms", after.as_millis())))
-            }
-            Because::Stale { age } => Because::Stale { age },
-        })
+        missing(named(because, name))
+    }
+}
+
+/// Why nothing is known, with the name of what nothing is known of.
+fn named(because: Because, name: &str) -> Because {
+    let named = |why: String| format!("{name}: {why}");
+    match because {
+        Because::Unreachable(why) => Because::Unreachable(named(why)),
+        Because::NotPermitted(why) => Because::NotPermitted(named(why)),
+        Because::Untrusted(why) => Because::Untrusted(named(why)),
+        Because::NotThere(why) => Because::NotThere(named(why)),
+        Because::TimedOut(after) => Because::Unreachable(named(format!("no answer within {} ms", after.as_millis()))),
+        Because::Stale { age } => Because::Stale { age },
     }
 }
 
@@ -225,7 +228,8 @@ async fn statements(
     let mut refused = Vec::new();
     let mut required: BTreeMap<TableName, Vec<String>> = BTreeMap::new();
     for statement in &all {
-        if let Some(why) = misunderstood(probe.as_mut(), statement, &mut required).await.map_err(unanswered)? {
+        let answer = misunderstood(probe.as_mut(), statement, &mut required).await;
+        if let Some(why) = answer.map_err(|error| named(unanswered(error), &statement.name))? {
             refused.push(format!("{}: {why}", statement.name));
         }
     }
@@ -320,7 +324,7 @@ fn unanswered(error: ProbeError) -> Because {
     match &error {
         ProbeError::Unreachable { .. } | ProbeError::Slow { .. } => Because::Unreachable(chain(&error)),
         ProbeError::NotPermitted { .. } => Because::NotPermitted(error.to_string()),
-        ProbeError::Refused { .. } | ProbeError::Unsupported { .. } => Because::Untrusted(error.to_string()),
+        ProbeError::Refused { .. } | ProbeError::NotPreparable { .. } => Because::Untrusted(error.to_string()),
     }
 }
 

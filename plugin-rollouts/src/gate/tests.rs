@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     ports::{
         Access,
-        fake::{FakeDatabases, FakeLedgers, FakeVersions, Says},
+        fake::{FakeDatabases, FakeLedgers, FakeVersions, InTurn, Says},
     },
     testing::{at_rest, rollout, split_at, step, template},
 };
@@ -215,6 +215,78 @@ async fn hundreds_of_rollouts_share_two_reads_and_each_began_after_its_question(
             reads.iter().any(|read| within(&read)),
             "no read began after this question and ended before its answer"
         );
+    }
+}
+
+/// As many as wait for one backfill in a large cluster, asked for as often as Argo asks: all of them every 20 s.
+#[tokio::test(start_paused = true)]
+async fn five_thousand_waiting_rollouts_cost_one_read_at_a_time_and_each_answer_is_fresh() {
+    let bench = Arc::new(bench());
+    let takes = Duration::from_millis(200);
+    *bench.ledgers.delay.lock().unwrap() = takes;
+    let ask = |number: u64| {
+        let bench = Arc::clone(&bench);
+        async move {
+            sleep(Duration::from_millis(number * 4)).await;
+            let asked = Instant::now();
+            let mut question = question();
+            question.rollout.name = format!("shop-{number}");
+            question.rollout.uid = format!("uid-{number}");
+            let answer = bench.gate.ask(&question).await.unwrap();
+            assert!(matches!(answer.verdict, Verdict::Wait(_)));
+            (asked, Instant::now())
+        }
+    };
+    let answers = join_all((0..5_000).map(ask)).await;
+    assert_eq!(bench.ledgers.most_at_once.load(Ordering::SeqCst), 1, "never two reads at once");
+    assert_eq!(bench.ledgers.opened.load(Ordering::SeqCst), 1, "one connection");
+    let reads = bench.ledgers.reads.lock().unwrap().clone();
+    assert!(reads.len() <= 102, "20 s of reads of 200 ms each, and not {}", reads.len());
+    for (asked, answered) in answers {
+        let rests = |read: &Instant| *read >= asked && *read + takes <= answered;
+        assert!(reads.iter().any(rests), "no read began after this question and ended before its answer");
+    }
+}
+
+/// Down, silent, lying and well in turn: whatever was seen before, a yes needs the source to be well now.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_comes_and_goes_is_a_yes_only_while_it_is_well() {
+    fn turns<T: Clone>(well: T, order: [usize; 5]) -> Arc<InTurn<T>> {
+        let all = [
+            (Says::this(well.clone()), true),
+            (Says::No(Because::Unreachable("it went away".to_owned())), false),
+            (Says::Nothing, false),
+            (Says::No(Because::Untrusted("it lies".to_owned())), false),
+            (Says::this(well), true),
+        ];
+        InTurn::new(order.map(|at| all[at].clone()).into())
+    }
+    for order in [[0, 1, 2, 3, 4], [0, 4, 1, 1, 1], [1, 0, 2, 0, 3], [0, 1, 0, 2, 4], [3, 3, 3, 0, 4]] {
+        for what in ["place", "stable", "ledger"] {
+            let bench = bench();
+            bench.put(at_rest(SchemaPhase::Migrated));
+            let place = turns(declared("sqlite:///customers"), order);
+            let (stable, ledger) = (turns(template("shop:v1", ""), order), turns((), order));
+            match what {
+                "place" => bench.databases.set("customers", Says::InTurn(Arc::clone(&place))),
+                "stable" => bench.versions.set("66c5f", Says::InTurn(Arc::clone(&stable))),
+                _ => *bench.ledgers.comes_and_goes.lock().unwrap() = Some(Arc::clone(&ledger)),
+            }
+            let mut told = std::collections::BTreeMap::<&str, usize>::new();
+            for question in 0..60 {
+                let verdict =
+                    bench.gate.ask(&self::question()).await.map_or("undecided", |answer| answer.verdict.as_str());
+                let well = match what {
+                    "place" => place.was_well(),
+                    "stable" => stable.was_well(),
+                    _ => ledger.was_well(),
+                };
+                let want = if well { "proceed" } else { "undecided" };
+                assert_eq!(verdict, want, "{what}, {order:?}, question {question}");
+                *told.entry(verdict).or_default() += 1;
+            }
+            assert!(told.contains_key("undecided") && told.contains_key("proceed"), "{what}, {order:?}: {told:?}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     future::pending,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -27,15 +27,47 @@ pub(crate) enum Says<T> {
     No(Because),
     /// Nothing, ever.
     Nothing,
+    /// One thing after the other, and then again from the beginning.
+    InTurn(Arc<InTurn<T>>),
 }
 
-impl<T> Says<T> {
+/// A source that comes and goes.
+pub(crate) struct InTurn<T> {
+    /// What it says, and whether that is a fact.
+    says: Vec<(Says<T>, bool)>,
+    next: AtomicUsize,
+    well: AtomicBool,
+}
+
+impl<T: Clone> InTurn<T> {
+    pub(crate) fn new(says: Vec<(Says<T>, bool)>) -> Arc<Self> {
+        Arc::new(Self { says, next: AtomicUsize::new(0), well: AtomicBool::new(false) })
+    }
+
+    /// Whether what it was asked last was answered with a fact.
+    pub(crate) fn was_well(&self) -> bool {
+        self.well.load(Ordering::SeqCst)
+    }
+
+    fn next(&self) -> Says<T> {
+        let (says, well) = self.says[self.next.fetch_add(1, Ordering::SeqCst) % self.says.len()].clone();
+        self.well.store(well, Ordering::SeqCst);
+        says
+    }
+}
+
+impl<T: Clone> Says<T> {
     pub(crate) fn this(value: T) -> Self {
         Self::This(value, Duration::ZERO)
     }
 
     async fn said(self) -> Result<T, Because> {
-        match self {
+        let now = match self {
+            Self::InTurn(turns) => turns.next(),
+            this @ (Self::This(..) | Self::No(_) | Self::Nothing) => this,
+        };
+        match now {
+            Self::InTurn(_) => panic!("turns within turns"),
             Self::This(value, after) => {
                 sleep(after).await;
                 Ok(value)
@@ -103,6 +135,11 @@ pub(crate) struct FakeLedgers {
     pub(crate) reads: Arc<Mutex<Vec<Instant>>>,
     pub(crate) opened: Arc<AtomicUsize>,
     pub(crate) closed: Arc<AtomicUsize>,
+    /// Reads that are under way, and the most there ever were.
+    under_way: Arc<AtomicUsize>,
+    pub(crate) most_at_once: Arc<AtomicUsize>,
+    /// Before it answers, each read fails or hangs or not, as this says.
+    pub(crate) comes_and_goes: Arc<Mutex<Option<Arc<InTurn<()>>>>>,
 }
 
 impl FakeLedgers {
@@ -113,6 +150,9 @@ impl FakeLedgers {
             reads: Arc::default(),
             opened: Arc::default(),
             closed: Arc::default(),
+            under_way: Arc::default(),
+            most_at_once: Arc::default(),
+            comes_and_goes: Arc::default(),
         }
     }
 }
@@ -131,11 +171,32 @@ struct FakeReader(FakeLedgers);
 impl LedgerReader for FakeReader {
     async fn read(&self) -> Result<Reading, ReadError> {
         self.0.reads.lock().unwrap().push(Instant::now());
+        let _under_way = UnderWay::new(&self.0);
+        let turns = self.0.comes_and_goes.lock().unwrap().clone();
+        if let Some(turns) = turns {
+            turns.next().said().await.map_err(|_| ReadError::Unreachable { cause: "it went away".into() })?;
+        }
         // A snapshot belongs to the beginning of the read, however long the answer takes.
         let reading = self.0.memory.reader().read().await;
         let delay = *self.0.delay.lock().unwrap();
         sleep(delay).await;
         reading
+    }
+}
+
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(of: &FakeLedgers) -> Self {
+        let now = of.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        of.most_at_once.fetch_max(now, Ordering::SeqCst);
+        Self(Arc::clone(&of.under_way))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

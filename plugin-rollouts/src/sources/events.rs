@@ -65,10 +65,8 @@ async fn write(kubernetes: &Kubernetes, announcement: Announcement, warned: &Ato
         Err(Error::Api(status)) if status.code == 409 => {}
         Err(Error::Api(status)) if matches!(status.code, 401 | 403) => {
             if !warned.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    namespace,
-                    "no event can be written: the role may not create events; apply manifests/plugin-rollouts"
-                );
+                let remedy = kubernetes.runs_in().remedy(&namespace).to_string();
+                tracing::warn!(namespace, remedy, "no event can be written: the role may not create events");
             }
         }
         Err(error) => tracing::debug!(namespace, %error, "an event was not written"),

@@ -5,10 +5,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use schema_phases::Because;
 
-use super::{
-    declared::is_object_name,
-    kube::{Kubernetes, because},
-};
+use super::{declared::is_object_name, kube::Kubernetes};
 use crate::ports::{JobRef, JobSight, RunnerJobs};
 
 /// The labels of what is rendered; the second holds the first twelve digits of the plan's digest.
@@ -34,7 +31,7 @@ impl RunnerJobs for Kubernetes {
         let _slot = self.slot().await?;
         let api: Api<Job> = Api::namespaced(client.clone(), namespace);
         let found = api.list(&ListParams::default().labels(&selector).limit(MOST)).await;
-        Ok(sight(found.map_err(|error| because(&error, "list", "jobs", namespace))?.items))
+        Ok(sight(found.map_err(|error| self.because(&error, "list", "jobs", namespace))?.items))
     }
 }
 

@@ -21,7 +21,10 @@ use schema_phases::Because;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-use super::declared::{self, Declared, DeclaredReplica, is_object_name};
+use super::{
+    declared::{self, Declared, DeclaredReplica, is_object_name},
+    rights::{self, RunsIn},
+};
 use crate::{
     chain::chain,
     ports::{Access, AccessKey, DatabaseRef, Databases, Place, ReplicaAccess, StableVersion, VersionRef},
@@ -40,6 +43,8 @@ const LONGEST_URL: usize = 16 * 1024;
 pub struct Kubernetes {
     client: OnceCell<Client>,
     slots: Semaphore,
+    /// For what it says when a right is missing.
+    runs_in: RunsIn,
     /// A connection or an answer that takes longer has failed.
     patience: Duration,
 }
@@ -60,8 +65,8 @@ pub enum NoClient {
 
 impl Kubernetes {
     /// A source that gives up on a request after `patience`.
-    pub fn new(patience: Duration) -> Self {
-        Self { client: OnceCell::new(), slots: Semaphore::new(AT_ONCE), patience }
+    pub fn new(patience: Duration, runs_in: RunsIn) -> Self {
+        Self { client: OnceCell::new(), slots: Semaphore::new(AT_ONCE), runs_in, patience }
     }
 
     /// A place among the requests that run at the same time.
@@ -74,9 +79,17 @@ impl Kubernetes {
     ///
     /// # Errors
     /// [`NoClient`].
-    pub fn with_config(config: Config, patience: Duration) -> Result<Self, NoClient> {
+    pub fn with_config(config: Config, patience: Duration, runs_in: RunsIn) -> Result<Self, NoClient> {
         let client = bounded(config, patience)?;
-        Ok(Self { client: OnceCell::new_with(Some(client)), ..Self::new(patience) })
+        Ok(Self { client: OnceCell::new_with(Some(client)), ..Self::new(patience, runs_in) })
+    }
+
+    pub(super) const fn runs_in(&self) -> RunsIn {
+        self.runs_in
+    }
+
+    pub(super) fn because(&self, error: &Error, verb: &str, plural: &str, namespace: &str) -> Because {
+        rights::because(error, self.runs_in, verb, plural, namespace)
     }
 
     pub(super) async fn client(&self) -> Result<&Client, Because> {
@@ -95,7 +108,7 @@ impl Kubernetes {
         let client = self.client().await?;
         let _slot = self.slot().await?;
         let api: Api<K> = Api::namespaced(client.clone(), namespace);
-        api.get_opt(name).await.map_err(|error| because(&error, "get", &K::plural(&()), namespace))
+        api.get_opt(name).await.map_err(|error| self.because(&error, "get", &K::plural(&()), namespace))
     }
 
     async fn replica_set(&self, of: &VersionRef) -> Result<Option<ReplicaSet>, Because> {
@@ -110,7 +123,7 @@ impl Kubernetes {
         let api: Api<ReplicaSet> = Api::namespaced(client.clone(), &of.namespace);
         let labelled = ListParams::default().labels(&format!("{POD_HASH_LABEL}={}", of.pod_hash));
         let found = api.list(&labelled).await;
-        let found = found.map_err(|error| because(&error, "list", "replicasets", &of.namespace))?;
+        let found = found.map_err(|error| self.because(&error, "list", "replicasets", &of.namespace))?;
         Ok(found.items.into_iter().find(|found| is_owned(found, &of.uid)))
     }
 
@@ -239,19 +252,4 @@ fn bounded(mut config: Config, patience: Duration) -> Result<Client, NoClient> {
 
 const fn runs_programs(auth: &AuthInfo) -> bool {
     auth.exec.is_some() || auth.auth_provider.is_some()
-}
-
-pub(super) fn because(error: &Error, verb: &str, plural: &str, namespace: &str) -> Because {
-    if let Error::Api(status) = error {
-        return match status.code {
-            401 | 403 => Because::NotPermitted(format!(
-                "the service account of the Argo Rollouts controller may not {verb} {plural} in namespace {namespace}; \
-                 apply manifests/plugin-rollouts"
-            )),
-            code => {
-                Because::Unreachable(format!("the Kubernetes API answered {code} to {verb} {plural} in {namespace}"))
-            }
-        };
-    }
-    Because::Unreachable(format!("the Kubernetes API: {}", chain(error)))
 }

@@ -10,15 +10,21 @@ use crate::{
     grpc::service::StepService,
     metrics::{Metrics, measured::Measured},
     ports::Ledgers,
-    sources::{events::KubernetesEvents, kube::Kubernetes, probes::OpenProbes, prometheus::Prometheus},
+    sources::{events::KubernetesEvents, kube::Kubernetes, probes::OpenProbes, prometheus::Prometheus, rights::RunsIn},
 };
 
 /// How often idle connections are looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
 /// A service over a gate that looks at Kubernetes and at ledgers.
-pub(super) fn service(limits: Limits, clock: Clock, metrics: Arc<Metrics>, prometheus: Option<PathBuf>) -> StepService {
-    let kubernetes = Arc::new(Kubernetes::new(limits.kubernetes));
+pub(super) fn service(
+    runs_in: RunsIn,
+    limits: Limits,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    prometheus: Option<PathBuf>,
+) -> StepService {
+    let kubernetes = Arc::new(Kubernetes::new(limits.kubernetes, runs_in));
     let measured = Arc::new(Measured::new(Arc::clone(&kubernetes), Arc::clone(&metrics)));
     let ledgers = Arc::new(Measured::new(Arc::new(OpenLedgers), Arc::clone(&metrics)));
     let checks = CheckPorts {

@@ -8,7 +8,7 @@ use proto::step::v1::step_plugin_server::{StepPlugin, StepPluginServer};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use super::{Environment, gate, now, runtime, wall_clock};
+use super::{Environment, gate, now, runtime, watched};
 use crate::{
     chain::chain,
     config::PluginSettings,
@@ -20,7 +20,7 @@ use crate::{
         listen::{self, Transport},
         probes,
     },
-    telemetry,
+    sources::rights::RunsIn,
 };
 
 /// Argo Rollouts' host sets this variable to this value for a step plugin (1.10.2, rollout/steps/plugin/client).
@@ -34,10 +34,13 @@ pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow
         Handshake { protocol_version: 1, cookie_key: COOKIE.0.to_owned(), cookie_value: COOKIE.1.to_owned() };
     // Said before anything is started, and in words for the person who typed it.
     handshake.check(environment.cookie.as_deref())?;
-    telemetry::to_stderr(settings.level, wall_clock);
+    let traces = watched(settings.level, settings.otlp.clone());
     let directory = socket_directory(environment.socket_directory.as_deref(), environment.temporary.as_deref());
     let serving = ServeConfig::new(handshake, environment.cookie.clone(), directory);
     let runtime = runtime()?;
+    if let Some(traces) = traces {
+        runtime.spawn(traces);
+    }
     let ended = runtime.block_on(plugin(settings, serving));
     runtime.shutdown_timeout(LEAVE_WITHIN);
     match ended.context("cannot serve the host")? {
@@ -48,14 +51,21 @@ pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow
 }
 
 async fn plugin(settings: PluginSettings, serving: ServeConfig) -> Result<Ended, ServeError> {
-    let PluginSettings { limits, level: _, remote, protocol, metrics: address, prometheus } = settings;
+    let PluginSettings { limits, level: _, remote, protocol, metrics: address, prometheus, otlp: _ } = settings;
     let metrics = Arc::<Metrics>::default();
     if let Some(address) = address {
         tokio::spawn(tell_prometheus(address, Arc::clone(&metrics)));
     }
     match remote {
         Some(remote) => fronted(Remote::new(remote), protocol, serving).await,
-        None => fronted(gate::service(limits, Clock::starting_at(now()), metrics, prometheus), protocol, serving).await,
+        None => {
+            fronted(
+                gate::service(RunsIn::Controller, limits, Clock::starting_at(now()), metrics, prometheus),
+                protocol,
+                serving,
+            )
+            .await
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{gate, now, runtime, wall_clock};
+use super::{gate, now, runtime, watched};
 use crate::{
     chain::chain,
     config::ServeSettings,
@@ -22,8 +22,7 @@ use crate::{
         probes::{self, Ready},
         router,
     },
-    sources::token_review::TokenReviews,
-    telemetry,
+    sources::{rights::RunsIn, token_review::TokenReviews},
 };
 
 /// How often the certificate's files are looked at. A kubelet takes a minute to bring a renewed Secret.
@@ -34,22 +33,25 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: ServeSettings) -> anyhow::Result<()> {
-    telemetry::to_stderr(settings.level, wall_clock);
+    let traces = watched(settings.level, settings.otlp.clone());
     let runtime = runtime()?;
+    if let Some(traces) = traces {
+        runtime.spawn(traces);
+    }
     let ended = runtime.block_on(serve(settings));
     runtime.shutdown_timeout(LEAVE_WITHIN);
     ended
 }
 
 async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
-    let ServeSettings { limits, level: _, listen, http, certificate, allowed, drain, prometheus } = settings;
+    let ServeSettings { limits, level: _, listen, http, certificate, allowed, drain, prometheus, otlp: _ } = settings;
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let certificate = Certificate::read(certificate).context("cannot serve without a certificate")?;
     let tls = Arc::new(certificate.tls()?);
     let (clock, metrics, ready) = (Clock::starting_at(now()), Arc::<Metrics>::default(), Arc::<Ready>::default());
     let reviews = Arc::new(TokenReviews::new(limits.kubernetes));
     let callers = Arc::new(Callers::new(reviews, allowed, clock, limits.kubernetes));
-    let service = gate::service(limits, clock, Arc::clone(&metrics), prometheus);
+    let service = gate::service(RunsIn::Serve, limits, clock, Arc::clone(&metrics), prometheus);
     let (router, health) =
         router(service, Arc::clone(&callers), Arc::clone(&metrics)).await.context("cannot describe the service")?;
 

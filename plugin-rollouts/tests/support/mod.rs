@@ -34,7 +34,7 @@ pub enum Says {
 pub struct Api {
     pub url: String,
     says: Arc<Mutex<BTreeMap<String, Says>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, Json)>>>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -61,7 +61,19 @@ impl Api {
     }
 
     pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What was asked, with the bodies.
+    pub fn sent(&self) -> Vec<(String, Json)> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// Waits until somebody asked for it.
+    pub async fn until_asked(&self, path: &str) {
+        while !self.asked.lock().unwrap().iter().any(|asked| asked == path) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Writes a kubeconfig that leads here.
@@ -87,7 +99,7 @@ impl Drop for Api {
 async fn answer(
     mut connection: TcpStream,
     says: Arc<Mutex<BTreeMap<String, Says>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, Json)>>>,
 ) -> Option<()> {
     let mut read = Vec::new();
     loop {
@@ -109,7 +121,7 @@ async fn answer(
         let sent: Json = serde_json::from_slice(&read[end..whole]).unwrap_or_default();
         read.drain(..whole);
         let path = head.split(' ').nth(1)?.trim_end_matches('?').to_owned();
-        asked.lock().unwrap().push(path.clone());
+        asked.lock().unwrap().push((path.clone(), sent.clone()));
         let found = says.lock().unwrap().get(&path).cloned().unwrap_or(Says::Status(404));
         let (code, body) = match found {
             Says::Object(object) => (200, object),

@@ -124,6 +124,10 @@ struct Apps {
     /// The names of the Secrets with their URLs.
     #[serde(default)]
     secret_refs: Vec<String>,
+    /// The database's roles (MariaDB, MySQL: users) that they log in as; on MariaDB and MySQL the gate's too. A `*` at the
+    /// end stands for any ending. In a cluster a session of any other role blocks a contract while it may touch the
+    /// tables.
+    users: Option<Vec<String>>,
 }
 
 /// What is made before each contract: whoever declares it does not contract without it.
@@ -153,6 +157,9 @@ struct DeclaredConsumer {
     /// What it supports, as in the annotation `supports.phasegate.dev/...`.
     #[serde(default)]
     supports: String,
+    /// The database's roles (MariaDB, MySQL: users) that it logs in as, so that its sessions are known as its own.
+    #[serde(default)]
+    users: Vec<String>,
 }
 
 /// A query that says whether the data is whole.
@@ -217,6 +224,9 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
     for name in &apps.secret_refs {
         check_secret_name(complaints, &["spec", "apps", "secretRefs"], name);
     }
+    for (at, user) in apps.users.iter().flatten().enumerate() {
+        check_user(complaints, &["spec", "apps", "users", &at.to_string()], user);
+    }
     for name in &namespaces {
         if !is_label(name) {
             complaints.add(
@@ -259,6 +269,9 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
                 "write it as in the annotation supports.phasegate.dev",
             );
         }
+        for (nth, user) in consumer.users.iter().enumerate() {
+            check_user(complaints, &["spec", "consumers", &place, "users", &nth.to_string()], user);
+        }
     }
     let engine = match engine {
         DeclaredEngine::Postgres => Engine::Postgres,
@@ -273,11 +286,12 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
         runner: secret_key(runner),
         gate: secret_key(gate),
         app_secrets: apps.secret_refs,
+        app_users: apps.users,
         checkpoint,
         namespaces,
         consumers: consumers
             .into_iter()
-            .map(|DeclaredConsumer { name, supports }| Consumer { name, supports })
+            .map(|DeclaredConsumer { name, supports, users }| Consumer { name, supports, users })
             .collect(),
         integrity: integrity
             .into_iter()
@@ -339,6 +353,18 @@ fn check_names<'a>(
     }
 }
 
+/// A bare `*` would explain everybody.
+fn check_user(complaints: &mut Complaints<'_>, path: &[&str], user: &str) {
+    let fixed = user.strip_suffix('*').unwrap_or(user);
+    if fixed.is_empty() || fixed.contains('*') || user.len() > 128 || user.chars().any(char::is_control) {
+        complaints.add(
+            path,
+            format!("`{}` names no database role", start(user)),
+            "write the name of a role, or its beginning and one `*`",
+        );
+    }
+}
+
 fn check_key(complaints: &mut Complaints<'_>, path: &[&str], key: &str) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if key.is_empty() || key.len() > 253 || !key.chars().all(allowed) {
@@ -386,10 +412,10 @@ spec:
   engine: postgres
   runner: {secretRef: {name: customers-owner, key: url}}
   gate:   {secretRef: {name: customers-reader, key: url}}
-  apps:   {secretRefs: [customers-app]}
+  apps:   {secretRefs: [customers-app], users: [customers_app, v-app-*]}
   namespaces: [shop]
   consumers:
-    - {name: nightly export, supports: since=split-full-name}
+    - {name: nightly export, supports: since=split-full-name, users: [export]}
   integrity:
     - {name: orphans, query: SELECT count(*) FROM orders WHERE customer IS NULL, atMost: 0}
     - {name: doubles, query: SELECT id FROM orders GROUP BY id HAVING count(*) > 1}
@@ -408,6 +434,8 @@ spec:
         assert_eq!(database.engine, Engine::Postgres);
         assert_eq!(database.runner, SecretKey { name: "customers-owner".into(), key: "url".into() });
         assert_eq!(database.app_secrets, ["customers-app"]);
+        assert_eq!(database.app_users.as_deref(), Some(&["customers_app".to_owned(), "v-app-*".to_owned()][..]));
+        assert_eq!(database.consumers[0].users, ["export"]);
         assert_eq!(database.consumers[0].supports, "since=split-full-name");
         assert_eq!(database.integrity.iter().map(|query| query.at_most).collect::<Vec<_>>(), [Some(0), None]);
         assert_eq!(database.replicas[0].gate.name, "customers-replica");
@@ -442,6 +470,9 @@ spec:
             ),
             ("name: customers-owner", "name: Owner", "cannot name a Secret"),
             ("[customers-app]", "customers-app", "a list is wanted, and here is text"),
+            ("v-app-*", "'*'", "phasegate.yaml:8: spec.apps.users.1: `*` names no database role; write the name"),
+            ("v-app-*", "v-*-app", "`v-*-app` names no database role"),
+            ("[export]", "['']", "phasegate.yaml:11: spec.consumers.0.users.0: `` names no database role"),
             ("[shop]", "[Shop]", "cannot name a namespace"),
             ("since=split-full-name", "'a,'", "phasegate.yaml:11: spec.consumers.0.supports"),
             ("since=split-full-name", "'x=contracted..migrated'", "write migrated..contracted"),

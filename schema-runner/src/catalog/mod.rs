@@ -49,7 +49,7 @@ pub(crate) async fn triggers_of_runners(session: &mut dyn Session, engine: Engin
     Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
 }
 
-fn text(row: &Row, index: usize) -> Option<String> {
+pub(crate) fn text(row: &Row, index: usize) -> Option<String> {
     match row.get(index) {
         Some(Cell::Text(text)) => Some(text.clone()),
         Some(Cell::Int(number)) => Some(number.to_string()),
@@ -57,7 +57,7 @@ fn text(row: &Row, index: usize) -> Option<String> {
     }
 }
 
-fn int(row: &Row, index: usize) -> i64 {
+pub(crate) fn int(row: &Row, index: usize) -> i64 {
     match row.get(index) {
         Some(Cell::Int(number)) => *number,
         Some(Cell::Null | Cell::Real(_) | Cell::Text(_) | Cell::Bytes(_)) | None => 0,

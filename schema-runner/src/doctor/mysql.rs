@@ -4,7 +4,7 @@ use phase_ledger::Session;
 use schema_phases::Conversion;
 
 use super::{Finding, Patient, Severity, ask, int, text};
-use crate::halt::Halt;
+use crate::{halt::Halt, sessions::MYSQL_SEES};
 
 const BYTES: &str = "SELECT CAST(t.data_length + t.index_length AS UNSIGNED) FROM information_schema.tables t \
                      WHERE t.table_schema = COALESCE(?, DATABASE()) AND t.table_name = ?";
@@ -44,7 +44,21 @@ pub(super) async fn of_the_database(session: &mut dyn Session) -> Result<Vec<Fin
             remedy: "set it to ROW or MIXED".into(),
         });
     }
+    if !sees_sessions(session).await? {
+        found.push(Finding {
+            severity: Severity::Warning,
+            check: "sessions",
+            about: "the runner's user".into(),
+            what: "it may not see who else is connected, so in a cluster no contract is decided".into(),
+            remedy: "GRANT PROCESS ON *.* to the runner's user".into(),
+        });
+    }
     Ok(found)
+}
+
+/// A contract asks who else is connected.
+async fn sees_sessions(session: &mut dyn Session) -> Result<bool, Halt> {
+    Ok(ask(session, MYSQL_SEES, &[]).await?.first().is_some_and(|row| int(row, 0) > 0))
 }
 
 pub(super) async fn of_a_change(session: &mut dyn Session, patient: &Patient<'_>) -> Result<Vec<Finding>, Halt> {

@@ -78,4 +78,8 @@ impl LiveVersions for FakeLive {
             }
         }
     }
+
+    fn counts_sessions(&self) -> bool {
+        false
+    }
 }

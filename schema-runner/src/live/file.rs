@@ -135,6 +135,10 @@ impl LiveVersions for LiveFile {
             Err(missing) => Sighting::Missing(missing),
         }
     }
+
+    fn counts_sessions(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]

@@ -35,6 +35,10 @@ pub enum Presence {
 pub trait LiveVersions: Send + Sync {
     /// All of them, by linearizable reads that begin after the call; or why they cannot be seen.
     async fn look(&self) -> Sighting<Vec<LiveVersion>>;
+
+    /// Whether a database session that none of them accounts for counts as one more: so it is where the versions are
+    /// observed, and not where a person states them.
+    fn counts_sessions(&self) -> bool;
 }
 
 /// Nobody said which versions are live.
@@ -47,6 +51,10 @@ impl LiveVersions for Unstated {
         let why =
             "neither --live FILE nor --kubernetes was given, so only moves that harm no conceivable version are made";
         Sighting::Missing(Missing { fact: Fact::LiveVersions, because: Because::NotThere(why.to_owned()) })
+    }
+
+    fn counts_sessions(&self) -> bool {
+        false
     }
 }
 

@@ -4,7 +4,10 @@ use phase_ledger::{Reading, open_probe, open_reader, open_session};
 use schema_changes::Engine;
 use schema_runner::{GateRole, gate_role};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tests::postgres::{Database, PASSWORD, database};
+use tests::{
+    mariadb,
+    postgres::{Database, PASSWORD, database},
+};
 
 /// A database with a ledger, an app's table and the gate's role; the role's URL.
 pub(crate) async fn shop() -> (Database, String) {
@@ -117,4 +120,104 @@ async fn the_printed_role_reads_the_ledger_and_writes_nothing() {
     let mut probe = open_probe(&url.parse().unwrap()).await.unwrap();
     let insert = "INSERT INTO customers (id, full_name) VALUES ($1, $2)";
     assert_eq!(probe.prepare(insert).await.unwrap(), phase_ledger::Prepared::Understood);
+}
+
+/// A right, a password or a log-in that is taken away is noticed by the next question, on an open connection too; and what
+/// comes back is seen again.
+#[tokio::test]
+async fn a_role_that_is_revoked_is_a_missing_fact_until_it_is_back() {
+    let (database, url) = shop().await;
+    let gate = format!("gate_of_{}", database.name());
+    let reader = open_reader(&url.parse().unwrap()).unwrap();
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{gate}'");
+    for (taken, given_back) in [
+        (
+            format!("REVOKE SELECT ON phasegate.changes FROM {gate}"),
+            format!("GRANT SELECT ON phasegate.changes TO {gate}"),
+        ),
+        (format!("REVOKE USAGE ON SCHEMA phasegate FROM {gate}"), format!("GRANT USAGE ON SCHEMA phasegate TO {gate}")),
+        (format!("ALTER ROLE {gate} NOLOGIN; {end}"), format!("ALTER ROLE {gate} LOGIN")),
+        (format!("ALTER ROLE {gate} PASSWORD 'another'; {end}"), format!("ALTER ROLE {gate} PASSWORD '{PASSWORD}'")),
+        (format!("ALTER ROLE {gate} CONNECTION LIMIT 0; {end}"), format!("ALTER ROLE {gate} CONNECTION LIMIT 20")),
+        (
+            format!("ALTER ROLE {gate} VALID UNTIL '2001-01-01'; {end}"),
+            format!("ALTER ROLE {gate} VALID UNTIL 'infinity'"),
+        ),
+    ] {
+        for _ in 0..2 {
+            assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)), "before {taken}");
+            database.execute(&taken).await.unwrap();
+            for _ in 0..3 {
+                let told = reader.read().await.expect_err(&taken);
+                assert!(!format!("{told:?}").contains(PASSWORD), "{told:?}");
+            }
+            database.execute(&given_back).await.unwrap();
+        }
+    }
+    assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
+}
+
+#[tokio::test]
+async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_and_writes_nothing() {
+    let database = mariadb::database().await.unwrap();
+    let runner = database.user("owner").await.unwrap();
+    // What docs/reference/ledger.md asks for.
+    let rights = "CREATE, ALTER, DROP, INDEX, TRIGGER, INSERT, UPDATE, DELETE, SELECT";
+    database.grant(&runner, rights, "*").await.unwrap();
+    database.execute("CREATE TABLE customers (id bigint PRIMARY KEY, full_name text NOT NULL)").await.unwrap();
+    let gate = format!("gate_of_{}", database.name());
+    let sql = gate_role(&GateRole {
+        engine: Engine::Mariadb,
+        role: gate.clone(),
+        runner: runner.clone(),
+        database: database.name().to_owned(),
+        schemas: vec!["public".to_owned()],
+    })
+    .unwrap();
+    crate::mariadb::administer(mariadb::shared().unwrap(), &database, &sql);
+    let url = database.url_as(&gate);
+    let reader = open_reader(&url.parse().unwrap()).unwrap();
+    assert!(reader.read().await.is_err(), "locked until it has a password");
+    database.execute(&format!("ALTER USER '{gate}'@'%' IDENTIFIED BY '{PASSWORD}' ACCOUNT UNLOCK")).await.unwrap();
+    assert_eq!(reader.read().await.unwrap(), Reading::NotBegun);
+    let mut session = open_session(&database.url_as(&runner).parse().unwrap()).await.unwrap();
+    assert!(session.try_lock().await.unwrap());
+    session.take_over("a test").await.unwrap();
+    assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
+    // It may be run again.
+    crate::mariadb::administer(mariadb::shared().unwrap(), &database, &sql);
+    assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
+
+    let mut connection = database.connect_as(&gate).await.unwrap();
+    for sql in [
+        "UPDATE phasegate_ledger SET generation = 99",
+        "INSERT INTO phasegate_done VALUES ('a', 1)",
+        "DELETE FROM phasegate_changes",
+        "TRUNCATE phasegate_ledger",
+        "LOCK TABLES phasegate_ledger WRITE",
+        "DROP TABLE phasegate_ledger",
+        "CREATE TABLE phasegate_ledger (a int)",
+        "CREATE TABLE phasegate_mine (a int)",
+        "ALTER TABLE phasegate_ledger ADD COLUMN mine int",
+        "RENAME TABLE phasegate_ledger TO mine",
+        "CREATE TEMPORARY TABLE mine (a int)",
+        "CREATE TRIGGER mine BEFORE INSERT ON phasegate_ledger FOR EACH ROW SET @a = 1",
+        "CREATE INDEX mine ON phasegate_changes (phase)",
+        "SELECT * FROM phasegate_history",
+        "SELECT * FROM customers",
+        "INSERT INTO customers VALUES (1, 'x')",
+        "CREATE DATABASE mine",
+        "CREATE USER mine",
+        "SET GLOBAL read_only = 1",
+        "SELECT 1 INTO OUTFILE '/tmp/mine'",
+    ] {
+        let error = sqlx::raw_sql(sql).execute(&mut connection).await.expect_err(sql);
+        let number = error
+            .as_database_error()
+            .and_then(|error| error.try_downcast_ref())
+            .map(|error: &sqlx::mysql::MySqlDatabaseError| error.number());
+        // No right on the database, the table; none of that kind at all; no trigger without SUPER beside a binary log.
+        assert!(matches!(number, Some(1044 | 1045 | 1142 | 1227 | 1419)), "{sql}: {error}");
+    }
+    connection.close().await.unwrap();
 }

@@ -60,6 +60,23 @@ impl Database {
         Self { directory, kind: Kind::Mariadb(database, owner) }
     }
 
+    /// On a server of its own, with a runner that has these rights on the database and no others.
+    pub(crate) async fn mariadb_with(server: &mariadb::Server, rights: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = server.database().await.unwrap();
+        let owner = database.user("owner").await.unwrap();
+        database.grant(&owner, rights, "*").await.unwrap();
+        Self { directory, kind: Kind::Mariadb(database, owner) }
+    }
+
+    /// The runner's user; of MariaDB only.
+    pub(crate) fn owner(&self) -> &str {
+        match &self.kind {
+            Kind::Mariadb(_, owner) => owner,
+            Kind::Sqlite(_) | Kind::Postgres(_) => panic!("MariaDB only"),
+        }
+    }
+
     pub(crate) fn engine(&self) -> &'static str {
         match self.kind {
             Kind::Sqlite(_) => "sqlite",
@@ -74,6 +91,25 @@ impl Database {
 
     pub(crate) fn is_mariadb(&self) -> bool {
         matches!(self.kind, Kind::Mariadb(..))
+    }
+
+    /// Somebody whom nobody declared: a role that may read `customers`, and a session of it.
+    pub(crate) async fn stranger(&self) -> (String, Connected) {
+        match &self.kind {
+            Kind::Sqlite(_) => panic!("a file has no sessions"),
+            Kind::Postgres(database) => {
+                let role = database.role("stranger").await.unwrap();
+                self.execute(&format!("GRANT SELECT ON customers TO {role}")).await;
+                let options = PgConnectOptions::from_str(&database.url_as(&role)).unwrap();
+                (role, Connected::Postgres(options.application_name("psql").connect().await.unwrap()))
+            }
+            Kind::Mariadb(database, _) => {
+                let user = database.user("stranger").await.unwrap();
+                self.execute(&format!("GRANT SELECT ON customers TO '{user}'@'127.0.0.1'")).await;
+                let options = sqlx::mysql::MySqlConnectOptions::from_str(&database.url_as(&user)).unwrap();
+                (user, Connected::Mariadb(options.connect().await.unwrap()))
+            }
+        }
     }
 
     /// The port of its server; none of a file.

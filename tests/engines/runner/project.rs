@@ -73,6 +73,14 @@ impl Project {
         }
     }
 
+    /// What the Database says of its applications, anew: `secretRefs: [customers-app]` at first.
+    pub(crate) fn apps(&self, says: &str) {
+        let file = self.plan.join("phasegate.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let kept = text.split("  apps: ").next().unwrap();
+        fs::write(file, format!("{kept}  apps: {says}\n")).unwrap();
+    }
+
     /// The live versions: `v1` knows the old shape, everything else what it supports.
     pub(crate) fn live(&self, versions: &[(&str, &str)]) {
         let text: String =

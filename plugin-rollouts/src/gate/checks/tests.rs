@@ -9,7 +9,7 @@ use super::{super::*, *};
 use crate::{
     ports::{
         JobSight,
-        fake::{FakeChecks, FakeDatabases, FakeLedgers, FakeProbes, FakeVersions, Says},
+        fake::{FakeChecks, FakeDatabases, FakeLedgers, FakeProbes, FakeVersions, InTurn, Says},
     },
     testing::{at_rest, rollout, split_at, step, template},
 };
@@ -177,6 +177,57 @@ async fn no_check_that_cannot_be_looked_at_is_ever_a_yes() {
         Limits::within(Duration::from_secs(4)),
     );
     bench.says("undecided", "without anything that could look").await;
+}
+
+/// What the other sources said a moment ago does not make up for one that is not there now.
+#[tokio::test(start_paused = true)]
+async fn a_check_that_comes_and_goes_is_a_yes_only_while_it_is_well() {
+    fn turns<T: Clone>(well: &T, lie: &T) -> Arc<InTurn<T>> {
+        let mut all = vec![(Says::this(well.clone()), true), (Says::this(lie.clone()), false)];
+        for because in EVERY_MISS {
+            all.extend([(Says::No(because()), false), (Says::this(well.clone()), true)]);
+        }
+        all.extend([(Says::Nothing, false), (Says::This(well.clone(), Duration::from_secs(60)), false)]);
+        InTurn::new(all)
+    }
+    type Well = Box<dyn Fn() -> bool>;
+    let statements = || -> (Bench, Well) {
+        let bench = bench().with_statements("SELECT 1");
+        let files = |text: &str| [("q.sql".to_owned(), text.to_owned())].into();
+        let turns = turns::<BTreeMap<String, String>>(&files("SELECT 1"), &files("SELECT 'a"));
+        bench.checks.files.lock().unwrap().insert("shop-sql".to_owned(), Says::InTurn(Arc::clone(&turns)));
+        (bench, Box::new(move || turns.was_well()))
+    };
+    let integrity = || -> (Bench, Well) {
+        let bench = bench();
+        bench.declare(|access| access.integrity = vec![query(Some(0))]);
+        let turns = turns(&QueryAnswer::Number(0.0), &QueryAnswer::Other("text, and no number".to_owned()));
+        *bench.checks.answer.lock().unwrap() = Some(Says::InTurn(Arc::clone(&turns)));
+        (bench, Box::new(move || turns.was_well()))
+    };
+    let measure = || -> (Bench, Well) {
+        let bench = bench().measuring(1.0);
+        let number = |now: f64| Measured { now, before: Vec::new() };
+        let turns = turns(&number(0.5), &number(2.0));
+        *bench.checks.measured.lock().unwrap() = Some(Says::InTurn(Arc::clone(&turns)));
+        (bench, Box::new(move || turns.was_well()))
+    };
+    for (what, (bench, well)) in [("statements", statements()), ("integrity", integrity()), ("measure", measure())] {
+        let (mut yes, mut no) = (0, 0);
+        for question in 0..200 {
+            let verdict =
+                bench.gate.ask(&bench.question).await.map_or("undecided", |answer| answer.verdict.as_str()).to_owned();
+            // A wait may be told from memory; a yes may not.
+            assert_eq!(verdict == "proceed", well() && verdict != "wait", "{what}, question {question}: {verdict}");
+            if verdict == "proceed" {
+                yes += 1
+            } else {
+                no += 1
+            }
+            advance(Duration::from_secs(3)).await;
+        }
+        assert!(yes > 10 && no > 10, "{what}: {yes} {no}");
+    }
 }
 
 fn query(at_most: Option<u64>) -> IntegrityQuery {

@@ -5,20 +5,17 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use prometheus_http_query::Client;
 use reqwest::{Url, header::HeaderValue, redirect::Policy};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use schema_phases::Because;
 use serde::Deserialize;
 
 use super::secret_header;
+use crate::sources::tls;
 
 /// Longer files hold no list of servers, no token and no certificates.
 const LONGEST: u64 = 1024 * 1024;
@@ -143,7 +140,7 @@ impl Server {
             return Err(self.untrusted("its url must be http://host:port or https://host:port, without credentials"));
         }
         let made = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls(certificates)?)
+            .tls_backend_preconfigured(tls::client_config(certificates).map_err(|what| self.untrusted(what))?)
             .connect_timeout(patience)
             .timeout(patience)
             // A redirect could take the credential elsewhere.
@@ -153,28 +150,6 @@ impl Server {
             .build();
         let client = made.map_err(|_| self.untrusted("no client can be made for it"))?;
         Client::from(client, &self.url).map_err(|_| self.untrusted("its url is none"))
-    }
-
-    fn tls(&self, certificates: Option<&[u8]>) -> Result<ClientConfig, Because> {
-        let mut roots = RootCertStore::empty();
-        match certificates {
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    let trusted = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
-                    trusted.ok_or_else(|| self.untrusted("its caFile holds something that is no certificate"))?;
-                }
-                if roots.is_empty() {
-                    return Err(self.untrusted("its caFile holds no certificate"));
-                }
-            }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let versions = versions.map_err(|_| self.untrusted("no TLS version can be used"))?;
-        Ok(versions.with_root_certificates(roots).with_no_client_auth())
     }
 }
 

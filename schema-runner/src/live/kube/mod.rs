@@ -122,6 +122,10 @@ impl LiveVersions for KubeLive {
             }),
         }
     }
+
+    fn counts_sessions(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -114,9 +114,10 @@ fn database(namespaces: &[&str]) -> Database {
         runner: key(),
         gate: key(),
         app_secrets: vec!["customers-app".into()],
+        app_users: None,
         namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
         checkpoint: None,
-        consumers: vec![Consumer { name: "c".into(), supports: String::new() }],
+        consumers: vec![Consumer { name: "c".into(), supports: String::new(), users: Vec::new() }],
         integrity: Vec::new(),
         replicas: Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! One version of the app: reads and writes in the tables and columns it knows.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -12,10 +12,6 @@ use axum::{
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use sqlx::{
-    PgPool, Row,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -23,12 +19,9 @@ use tokio::{
 
 use crate::{
     Shape,
+    database::Database,
     metrics::{Answers, count},
-    sql::{Statements, statements},
 };
-
-/// A user waits ten seconds for a page: what takes longer in the database is of no use to anybody.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -91,8 +84,7 @@ struct Page {
 
 struct App {
     shape: Shape,
-    sql: Statements,
-    database: PgPool,
+    database: Database,
     faults: u8,
 }
 
@@ -100,17 +92,9 @@ impl Serve {
     /// # Errors
     /// When the database or the port cannot be had.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let options = PgConnectOptions::from_str(&self.database)
-            .context("DATABASE_URL cannot be read")?
-            .options([("statement_timeout", PATIENCE.as_millis().to_string())]);
-        let database = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options)
-            .await
-            .context("cannot reach the database")?;
+        let database = Database::connect(&self.database, self.shape).await?;
         let mut told_to_end = signal(SignalKind::terminate())?;
-        let app = Arc::new(App { shape: self.shape, sql: statements(self.shape), database, faults: self.faults });
+        let app = Arc::new(App { shape: self.shape, database, faults: self.faults });
         let answers = Answers::new(self.hash);
         let router = Router::new()
             .route("/ready", get(ready))
@@ -138,7 +122,7 @@ fn refused(shape: Shape) -> impl Fn(sqlx::Error) -> (StatusCode, String) {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Answered<&'static str> {
-    sqlx::query("SELECT 1").execute(&app.database).await.map_err(refused(app.shape))?;
+    app.database.answers().await.map_err(refused(app.shape))?;
     Ok("ready")
 }
 
@@ -146,39 +130,30 @@ async fn read(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answered<Json
     if fastrand::u8(0..100) < app.faults {
         return Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{}: a mistake of its own", app.shape.version())));
     }
-    let rows = sqlx::query(app.sql.read).bind(id).fetch_all(&app.database).await.map_err(refused(app.shape))?;
-    answer(&app, &rows)
+    answer(&app, app.database.read(id).await)
 }
 
 async fn page(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Answered<Json<Answer>> {
-    let query = sqlx::query(app.sql.page).bind(page.after).bind(page.limit);
-    let rows = query.fetch_all(&app.database).await.map_err(refused(app.shape))?;
-    answer(&app, &rows)
+    answer(&app, app.database.page(page.after, page.limit).await)
 }
 
 async fn update(State(app): State<Arc<App>>, Path(id): Path<i64>, Json(write): Json<Write>) -> Answered<Json<Answer>> {
-    written(&app, app.sql.update, id, &write).await
+    written(&app, app.database.update(id, &write).await, id, &write)
 }
 
 async fn insert(State(app): State<Arc<App>>, Path(id): Path<i64>, Json(write): Json<Write>) -> Answered<Json<Answer>> {
-    written(&app, app.sql.insert, id, &write).await
+    written(&app, app.database.insert(id, &write).await, id, &write)
 }
 
-async fn written(app: &App, sql: &'static str, id: i64, write: &Write) -> Answered<Json<Answer>> {
-    let query = sqlx::query(sql).bind(&write.first).bind(&write.last).bind(write.revision).bind(id);
-    let done = query.execute(&app.database).await.map_err(refused(app.shape))?;
-    if done.rows_affected() != 1 {
+fn written(app: &App, rows: sqlx::Result<u64>, id: i64, write: &Write) -> Answered<Json<Answer>> {
+    if rows.map_err(refused(app.shape))? != 1 {
         return Err((StatusCode::NOT_FOUND, format!("{}: there is no customer {id}", app.shape.version())));
     }
     let name = Some(format!("{} {}", write.first, write.last));
-    let customers = vec![Customer { id, revision: write.revision, name }];
-    Ok(Json(Answer { version: app.shape.version().to_owned(), customers }))
+    answer(app, Ok(vec![Customer { id, revision: write.revision, name }]))
 }
 
-fn answer(app: &App, rows: &[sqlx::postgres::PgRow]) -> Answered<Json<Answer>> {
-    let customer = |row: &sqlx::postgres::PgRow| {
-        Ok(Customer { id: row.try_get(0)?, revision: row.try_get(1)?, name: row.try_get(2)? })
-    };
-    let customers = rows.iter().map(customer).collect::<sqlx::Result<_>>().map_err(refused(app.shape))?;
+fn answer(app: &App, customers: sqlx::Result<Vec<Customer>>) -> Answered<Json<Answer>> {
+    let customers = customers.map_err(refused(app.shape))?;
     Ok(Json(Answer { version: app.shape.version().to_owned(), customers }))
 }

@@ -1,8 +1,9 @@
 //! The app of the cluster's scenarios: `serve` is one version of it, `load` are its users, who account for every row.
 //!
-//! It knows PostgreSQL, HTTP and the tables of two examples: customers, and a warehouse's inventory, whose items it serves
-//! like customers. It has never heard of Phasegate.
+//! It knows PostgreSQL, MariaDB, HTTP and the tables of two examples: customers, and a warehouse's inventory (on PostgreSQL
+//! only), whose items it serves like customers. It has never heard of Phasegate.
 
+mod database;
 mod known;
 mod load;
 mod metrics;

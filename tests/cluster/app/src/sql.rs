@@ -15,8 +15,8 @@ pub(crate) struct Statements {
     pub(crate) insert: &'static str,
 }
 
-/// Those of that version.
-pub(crate) const fn statements(shape: Shape) -> Statements {
+/// Those of that version on PostgreSQL.
+pub(crate) const fn postgres(shape: Shape) -> Statements {
     match shape {
         Shape::CustomersV1 => Statements {
             read: "SELECT id, revision, full_name FROM customers WHERE id = $1",
@@ -53,5 +53,24 @@ pub(crate) const fn statements(shape: Shape) -> Statements {
             insert: "INSERT INTO inventory (item, revision, id, warehouse, manufacturer) \
                      VALUES ($1 || ' ' || $2, $3, $4, $4 % 20 + 1, $4 % 5 + 1)",
         },
+    }
+}
+
+/// Those of that version on MariaDB, for the example whose tables are there too.
+pub(crate) const fn mariadb(shape: Shape) -> Option<Statements> {
+    match shape {
+        Shape::CustomersV1 => Some(Statements {
+            read: "SELECT id, revision, full_name FROM customers WHERE id = ?",
+            page: "SELECT id, revision, full_name FROM customers WHERE id > ? ORDER BY id LIMIT ?",
+            update: "UPDATE customers SET full_name = CONCAT(?, ' ', ?), revision = ? WHERE id = ?",
+            insert: "INSERT INTO customers (full_name, revision, id) VALUES (CONCAT(?, ' ', ?), ?, ?)",
+        }),
+        Shape::CustomersV2 => Some(Statements {
+            read: "SELECT id, revision, CONCAT(first_name, ' ', last_name) FROM customers WHERE id = ?",
+            page: "SELECT id, revision, CONCAT(first_name, ' ', last_name) FROM customers WHERE id > ? ORDER BY id LIMIT ?",
+            update: "UPDATE customers SET first_name = ?, last_name = ?, revision = ? WHERE id = ?",
+            insert: "INSERT INTO customers (first_name, last_name, revision, id) VALUES (?, ?, ?, ?)",
+        }),
+        Shape::WarehouseV1 | Shape::WarehouseV2 => None,
     }
 }
