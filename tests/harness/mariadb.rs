@@ -81,7 +81,8 @@ impl Server {
     pub fn start(settings: &[&str]) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("phasegate-mariadb-").tempdir()?.keep();
         let mut install = Command::new(program("mariadb-install-db")?);
-        install.arg("--no-defaults").arg(data(&directory)).args(account()?);
+        fs::create_dir(directory.join("tmp"))?;
+        install.arg("--no-defaults").arg(data(&directory)).arg(scratch(&directory)).args(account()?);
         install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
         // Nothing is there yet that a crash of the machine could take.
         install.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]);
@@ -103,7 +104,7 @@ impl Server {
             // The second leash: should the guardian itself be killed, the kernel stops the server.
             let mut server = Command::new("setpriv");
             server.args(["--pdeathsig", "KILL", "--"]).arg(&mariadbd);
-            server.arg("--no-defaults").arg(data(directory)).args(account()?);
+            server.arg("--no-defaults").arg(data(directory)).arg(scratch(directory)).args(account()?);
             for (option, file) in [("socket", "sock"), ("pid-file", "pid"), ("init-file", "users.sql")] {
                 server.arg(format!("--{option}={}", directory.join(file).display()));
             }
@@ -248,6 +249,11 @@ impl Database {
 
 fn data(directory: &Path) -> String {
     format!("--datadir={}", directory.join("data").display())
+}
+
+/// A server that starts takes away what it finds of temporary tables, another server's too.
+fn scratch(directory: &Path) -> String {
+    format!("--tmpdir={}", directory.join("tmp").display())
 }
 
 /// MariaDB does not run as root unless told to.
