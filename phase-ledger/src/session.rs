@@ -61,6 +61,15 @@ pub struct Transaction {
     pub records: Vec<Record>,
 }
 
+impl Transaction {
+    /// Whether a crash of the server may take all of it away after it was acknowledged: its work goes with what the
+    /// ledger says of it, and the phase that follows from it is settled later, by a transaction that waits for the disk.
+    pub(crate) fn may_be_lost_whole(&self) -> bool {
+        !self.lock_tables.is_empty()
+            && self.records.iter().all(|record| matches!(record, Record::Act(..) | Record::Done(..)))
+    }
+}
+
 /// One batch of a backfill: the rows between two keys of one range, and the range's cursor behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {

@@ -1,6 +1,6 @@
 //! What may be said inside a fenced transaction, and how a table's name is written there.
 
-use crate::{WriteError, text::shortened};
+use crate::{Statement, WriteError, text::shortened};
 
 /// Refuses a statement that would end the transaction, or begin another: it would slip out of the fence.
 pub(crate) fn no_control(sql: &str) -> Result<(), WriteError> {
@@ -11,6 +11,17 @@ pub(crate) fn no_control(sql: &str) -> Result<(), WriteError> {
         return Err(WriteError::Refused { statement: shortened(sql, 400), cause });
     }
     Ok(())
+}
+
+/// How many statements at the beginning need no table: functions, and what is said of them.
+pub(crate) fn unlocked(work: &[Statement]) -> usize {
+    let makes_function = |statement: &&Statement| {
+        let mut words = statement.sql.split_whitespace();
+        let mut follows = |wanted: &[&str]| wanted.iter().all(|word| words.next() == Some(*word));
+        statement.binds.is_empty()
+            && (follows(&["CREATE", "FUNCTION"]) || statement.sql.starts_with("COMMENT ON FUNCTION "))
+    };
+    work.iter().take_while(makes_function).count()
 }
 
 /// Whether the statement builds or drops an index, or rebuilds one, while others write.
@@ -117,6 +128,14 @@ pub(crate) fn quoted(table: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_makes_a_function_needs_no_table() {
+        let work = |texts: &[&str]| texts.iter().map(|text| Statement::plain(*text)).collect::<Vec<_>>();
+        assert_eq!(unlocked(&work(&["CREATE FUNCTION f() ...", "COMMENT ON FUNCTION f() IS 'x'", "ALTER TABLE t"])), 2);
+        assert_eq!(unlocked(&work(&["ALTER TABLE t", "CREATE FUNCTION f() ..."])), 0);
+        assert_eq!(unlocked(&work(&["CREATE TRIGGER x", "DROP FUNCTION f()"])), 0);
+    }
 
     #[test]
     fn a_statement_that_would_leave_the_fence_is_refused() {

@@ -20,6 +20,7 @@ pub(crate) fn whole(project: &Project, engine: Engine) -> Result<String> {
         files.insert(file.to_owned(), fs::read_to_string(project.path("plan").join(file))?);
     }
     let plan = Plan::read(&files).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    let text = engine.text();
     let column = |name: &str, sql_type: &str, nullable| ColumnFacts {
         name: name.to_owned(),
         sql_type: sql_type.to_owned(),
@@ -31,11 +32,11 @@ pub(crate) fn whole(project: &Project, engine: Engine) -> Result<String> {
         schema: (engine == Engine::Postgres).then(|| "public".to_owned()),
         columns: vec![
             column("id", "bigint", false),
-            column("full_name", "text", engine == Engine::Sqlite),
-            column("city", "text", true),
-            column("note", "text", true),
-            column("first_name", "text", true),
-            column("last_name", "text", true),
+            column("full_name", text, engine == Engine::Sqlite),
+            column("city", text, true),
+            column("note", text, true),
+            column("first_name", text, true),
+            column("last_name", text, true),
         ],
         primary_key: vec!["id".to_owned()],
         definition: (engine == Engine::Sqlite).then(|| "CREATE TABLE customers (id bigint)".to_owned()),
@@ -92,7 +93,7 @@ pub(crate) async fn beside_one_update(
     let (rows, of) = (options.rows as f64, synced(options, server, engine, options.rows, figures).await?);
     let update = whole(&of.1, engine)?;
     let connections: &[u32] = match engine {
-        Engine::Postgres => &[1, 2],
+        Engine::Postgres | Engine::Mariadb => &[1, 2],
         Engine::Sqlite => &[1],
     };
     let mut ratios: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
@@ -132,7 +133,7 @@ pub(crate) async fn flatness(options: &Options, server: &Server, engine: Engine,
         let of = synced(options, server, engine, rows, figures).await?;
         for statistics in [false, true] {
             if statistics {
-                of.0.execute("ANALYZE").await?;
+                of.0.execute(if engine == Engine::Mariadb { "ANALYZE TABLE customers" } else { "ANALYZE" }).await?;
             }
             let times = if rows >= 10_000_000 { 1 } else { options.pairs };
             let mut rates = Vec::new();

@@ -1,4 +1,4 @@
-//! The databases of the benchmark: a PostgreSQL server as people run it, with fsync, and SQLite files.
+//! The databases of the benchmark: servers as people run them, with fsync, and SQLite files.
 
 use std::{
     fmt,
@@ -12,15 +12,19 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection,
+    mysql::MySqlConnection,
     postgres::{PgConnectOptions, PgConnection},
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
-use tests::postgres::Cluster;
+use tests::{mariadb, postgres::Cluster};
+
+use crate::Options;
 
 /// The engines measured here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Postgres,
+    Mariadb,
     Sqlite,
 }
 
@@ -28,14 +32,43 @@ impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
             Self::Sqlite => "sqlite",
         })
+    }
+}
+
+impl Engine {
+    /// A type for short texts.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "text",
+            Self::Mariadb => "varchar(200)",
+        }
+    }
+
+    /// A column with one more letter.
+    pub(crate) fn longer(self, column: &str) -> String {
+        match self {
+            Self::Postgres | Self::Sqlite => format!("{column} || 'x'"),
+            Self::Mariadb => format!("concat({column}, 'x')"),
+        }
+    }
+
+    /// One row gets a longer name.
+    pub(crate) fn rename_one(self) -> &'static str {
+        match self {
+            Self::Postgres => "UPDATE customers SET full_name = full_name || 'x' WHERE id = $1",
+            Self::Mariadb => "UPDATE customers SET full_name = concat(full_name, 'x') WHERE id = ?",
+            Self::Sqlite => "UPDATE customers SET full_name = full_name || 'x' WHERE id = ?1",
+        }
     }
 }
 
 /// Where databases come from.
 pub(crate) struct Server {
     cluster: Cluster,
+    mariadb: mariadb::Server,
     directory: tempfile::TempDir,
     next: AtomicU32,
 }
@@ -44,23 +77,31 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
     Postgres { name: String, url: String },
+    Mariadb(mariadb::Database),
     Sqlite(PathBuf),
 }
 
 impl Server {
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(options: &Options) -> Result<Self> {
+        let wal = format!("max_wal_size={}", options.max_wal_size);
         let settings = [
             "fsync=on",
             "full_page_writes=on",
             "shared_buffers=512MB",
-            "max_wal_size=8GB",
+            wal.as_str(),
             "wal_level=replica",
             // A vacuum that begins in one half of a pair only would decide the ratio.
             "autovacuum=off",
             "checkpoint_timeout=1h",
         ];
         let cluster = Cluster::start_with(&settings)?;
-        Ok(Self { cluster, directory: tempfile::tempdir()?, next: AtomicU32::new(0) })
+        let mariadb = mariadb::Server::start(&["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=1G"])?;
+        Ok(Self { cluster, mariadb, directory: tempfile::tempdir()?, next: AtomicU32::new(0) })
+    }
+
+    /// Where MariaDB listens.
+    pub(crate) fn mariadb_port(&self) -> u16 {
+        self.mariadb.port()
     }
 
     fn name(&self) -> String {
@@ -75,6 +116,7 @@ impl Server {
                 self.admin(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
                 Ok(Database::Postgres { url: self.cluster.existing(&name).url(), name })
             }
+            Engine::Mariadb => Ok(Database::Mariadb(self.mariadb.database().await?)),
             Engine::Sqlite => {
                 let path = self.directory.path().join(self.name() + ".db");
                 let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
@@ -94,6 +136,20 @@ impl Server {
                 copy.execute("CHECKPOINT").await?;
                 Ok(copy)
             }
+            Database::Mariadb(from) => {
+                let to = self.mariadb.database().await?;
+                // With the triggers, and row by row: this engine has no copy of a database. Without --comments its client
+                // would alter the triggers on the way.
+                let copied = Command::new("sh")
+                    .args(["-ec", "mariadb-dump $1 --single-transaction $2 | mariadb $1 --comments $3", "sh"])
+                    .arg(format!("--host=127.0.0.1 --port={} --user=admin", self.mariadb.port()))
+                    .args([from.name(), to.name()])
+                    .env("MYSQL_PWD", mariadb::PASSWORD)
+                    .output()
+                    .context("sh")?;
+                ensure!(copied.status.success(), "mariadb-dump: {}", String::from_utf8_lossy(&copied.stderr));
+                Ok(Database::Mariadb(to))
+            }
             Database::Sqlite(from) => {
                 let path = self.directory.path().join(self.name() + ".db");
                 of.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
@@ -109,6 +165,10 @@ impl Server {
     pub(crate) async fn drop(&self, database: Database) -> Result<()> {
         match database {
             Database::Postgres { name, .. } => self.admin(&format!("DROP DATABASE {name} WITH (FORCE)")).await,
+            Database::Mariadb(database) => {
+                // Its log of rows would fill the disk.
+                database.execute(&format!("DROP DATABASE {}; RESET MASTER", database.name())).await
+            }
             Database::Sqlite(path) => {
                 for end in ["", "-wal", "-shm", ".phasegate-lock"] {
                     let mut file = path.clone().into_os_string();
@@ -129,6 +189,7 @@ impl Database {
     pub(crate) fn engine(&self) -> Engine {
         match self {
             Self::Postgres { .. } => Engine::Postgres,
+            Self::Mariadb(_) => Engine::Mariadb,
             Self::Sqlite(_) => Engine::Sqlite,
         }
     }
@@ -136,6 +197,7 @@ impl Database {
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Postgres { url, .. } => url.clone(),
+            Self::Mariadb(database) => database.url(),
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
         }
     }
@@ -145,6 +207,7 @@ impl Database {
             Self::Postgres { url, .. } => {
                 Connected::Postgres(PgConnectOptions::from_str(url)?.disable_statement_logging().connect().await?)
             }
+            Self::Mariadb(database) => Connected::Mariadb(database.connect().await?),
             Self::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(30));
                 Connected::Sqlite(options.disable_statement_logging().connect().await?)
@@ -176,21 +239,29 @@ impl Database {
             connection.raw("ALTER TABLE customers DISABLE TRIGGER USER").await?;
         }
         for name in connection.triggers().await? {
-            connection.raw(&format!("DROP TRIGGER \"{name}\"")).await?;
+            let mark = if self.engine() == Engine::Mariadb { '`' } else { '"' };
+            connection.raw(&format!("DROP TRIGGER {mark}{name}{mark}")).await?;
         }
         connection.close().await
     }
 
     /// Customers of the old shape, about 100 bytes each.
     pub(crate) async fn customers(&self, rows: u64) -> Result<()> {
-        self.execute("CREATE TABLE customers (id bigint PRIMARY KEY, full_name text NOT NULL, city text, note text)")
-            .await?;
+        let text = self.engine().text();
+        self.execute(&format!(
+            "CREATE TABLE customers (id bigint PRIMARY KEY, full_name {text} NOT NULL, city {text}, note {text})"
+        ))
+        .await?;
         let values =
             "n, 'Ann' || n || ' Lee' || n, 'Rome', 'about sixty bytes of text that nobody ever looks at, or cares'";
         let insert = match self.engine() {
             Engine::Postgres => {
                 format!("INSERT INTO customers SELECT {values} FROM generate_series(1, {rows}) AS series(n)")
             }
+            Engine::Mariadb => format!(
+                "INSERT INTO customers SELECT seq, concat('Ann', seq, ' Lee', seq), 'Rome', 'about sixty bytes of text \
+                 that nobody ever looks at, or cares' FROM seq_1_to_{rows}"
+            ),
             Engine::Sqlite => format!(
                 "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {rows})
                  INSERT INTO customers SELECT {values} FROM series"
@@ -200,7 +271,7 @@ impl Database {
         // Hint bits, or the first side of each pair would write them.
         match self.engine() {
             Engine::Postgres => self.execute("VACUUM customers").await,
-            Engine::Sqlite => Ok(()),
+            Engine::Mariadb | Engine::Sqlite => Ok(()),
         }
     }
 }
@@ -208,6 +279,7 @@ impl Database {
 /// One connection, as an application has it.
 pub(crate) enum Connected {
     Postgres(PgConnection),
+    Mariadb(MySqlConnection),
     Sqlite(SqliteConnection),
 }
 
@@ -215,6 +287,7 @@ impl Connected {
     pub(crate) async fn raw(&mut self, sql: &str) -> Result<()> {
         match self {
             Self::Postgres(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)?,
+            Self::Mariadb(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)?,
             Self::Sqlite(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)?,
         }
         Ok(())
@@ -224,14 +297,21 @@ impl Connected {
     pub(crate) async fn relaxed(&mut self) -> Result<()> {
         match self {
             Self::Postgres(_) => self.raw("SET synchronous_commit = off").await,
+            // For the whole server, and for as long as the other side of the pair takes as well.
+            Self::Mariadb(_) => self.raw("SET GLOBAL innodb_flush_log_at_trx_commit = 2").await,
             Self::Sqlite(_) => self.raw("PRAGMA synchronous = NORMAL").await,
         }
     }
 
-    /// The triggers of an SQLite file.
+    /// The triggers of an SQLite file, or of a MariaDB database.
     async fn triggers(&mut self) -> Result<Vec<String>> {
         match self {
             Self::Postgres(_) => Ok(Vec::new()),
+            Self::Mariadb(connection) => Ok(sqlx::query_scalar(
+                "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database()",
+            )
+            .fetch_all(connection)
+            .await?),
             Self::Sqlite(connection) => Ok(sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger'")
                 .fetch_all(connection)
                 .await?),
@@ -242,6 +322,7 @@ impl Connected {
     pub(crate) async fn with(&mut self, sql: &'static str, number: i64) -> Result<()> {
         match self {
             Self::Postgres(connection) => sqlx::query(sql).bind(number).execute(connection).await.map(drop)?,
+            Self::Mariadb(connection) => sqlx::query(sql).bind(number).execute(connection).await.map(drop)?,
             Self::Sqlite(connection) => sqlx::query(sql).bind(number).execute(connection).await.map(drop)?,
         }
         Ok(())
@@ -250,6 +331,7 @@ impl Connected {
     pub(crate) async fn close(self) -> Result<()> {
         match self {
             Self::Postgres(connection) => connection.close().await?,
+            Self::Mariadb(connection) => connection.close().await?,
             Self::Sqlite(connection) => connection.close().await?,
         }
         Ok(())

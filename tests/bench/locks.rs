@@ -38,6 +38,7 @@ async fn probe(mut connection: Connected, sql: &'static str, stop: Arc<AtomicBoo
 async fn prober(database: &Database) -> Result<(Arc<AtomicBool>, tokio::task::JoinHandle<Result<Duration>>)> {
     let sql = match database.engine() {
         Engine::Postgres => "UPDATE customers SET city = 'Oslo' WHERE id = $1",
+        Engine::Mariadb => "UPDATE customers SET city = 'Oslo' WHERE id = ?",
         Engine::Sqlite => "UPDATE customers SET city = 'Oslo' WHERE id = ?1",
     };
     let mut connection = database.connect().await?;

@@ -41,7 +41,8 @@ pub(crate) struct Options {
     /// Rows of the largest table, measured once.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) largest: u64,
-    /// Only the measurements whose name contains this: backfill, flatness, triggers, pgroll, reshape, writers, locks.
+    /// Only the measurements whose name contains this: backfill, flatness, triggers, pgroll, reshape, pt-osc,
+    /// writers, locks.
     #[arg(long, default_value = "")]
     pub(crate) only: String,
     /// The release build of `phasegate`.
@@ -50,6 +51,9 @@ pub(crate) struct Options {
     /// The `reshape` binary; left out when there is none.
     #[arg(long)]
     pub(crate) reshape: Option<PathBuf>,
+    /// How much WAL the PostgreSQL server keeps before a checkpoint: 8 GB keeps them out of the pairs.
+    #[arg(long, default_value = "8GB")]
+    pub(crate) max_wal_size: String,
     /// Where the JSON goes.
     #[arg(long, default_value = "target/bench-runner.json")]
     pub(crate) json: PathBuf,
@@ -79,9 +83,9 @@ fn main() -> ExitCode {
 }
 
 async fn measure(options: &Options) -> Result<()> {
-    let server = database::Server::start()?;
+    let server = database::Server::start(options)?;
     let mut figures = Figures::default();
-    for engine in [Engine::Postgres, Engine::Sqlite] {
+    for engine in [Engine::Postgres, Engine::Mariadb, Engine::Sqlite] {
         if options.wants(&format!("backfill {engine}")) {
             backfill::beside_one_update(options, &server, engine, &mut figures).await?;
         }
@@ -103,6 +107,9 @@ async fn measure(options: &Options) -> Result<()> {
     }
     if options.wants("reshape") {
         peers::reshape(options, &server, &mut figures).await?;
+    }
+    if options.wants("pt-osc") {
+        peers::pt_osc(options, &server, &mut figures).await?;
     }
     figures.end(&options.json)
 }

@@ -1,9 +1,9 @@
 //! What others do, in the same run and on the same rows: the statements of pgroll's backfill and triggers, written from
-//! its description, and the `reshape` program itself.
+//! its description, and the programs `reshape` and `pt-online-schema-change` themselves.
 
 use std::{process::Stdio, time::Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     backfill::synced,
     database::{Database, Engine, Server},
     figures::Figures,
-    triggers::MAPPED,
+    triggers::mapped,
 };
 
 /// Its two triggers for one column pair: each direction has a function that compares `search_path` with the name of a
@@ -99,13 +99,13 @@ pub(crate) async fn pgroll(options: &Options, server: &Server, figures: &mut Fig
     let migrated = crate::triggers::migrated(options, server, Engine::Postgres, rows, figures).await?;
     theirs.execute("CALL fill()").await?;
     theirs.execute("VACUUM FULL ANALYZE customers").await?;
-    let mut ratios = Vec::new();
+    let (mut ratios, mapped) = (Vec::new(), mapped(Engine::Postgres));
     for _ in 0..options.pairs {
         let copy = server.copy(&theirs).await?;
-        let time = copy.timed(MAPPED).await?.as_secs_f64();
+        let time = copy.timed(&mapped).await?.as_secs_f64();
         server.drop(copy).await?;
         let copy = server.copy(&migrated).await?;
-        ratios.push(time / copy.timed(MAPPED).await?.as_secs_f64());
+        ratios.push(time / copy.timed(&mapped).await?.as_secs_f64());
         server.drop(copy).await?;
     }
     figures.median("trigger_vs_pgroll", ratios, "x");
@@ -162,5 +162,51 @@ pub(crate) async fn reshape(options: &Options, server: &Server, figures: &mut Fi
         server.drop(copy).await?;
     }
     figures.median("backfill_vs_reshape", ratios, "x");
+    server.drop(original).await
+}
+
+/// What pt-online-schema-change does to a table from end to end, beside the same of ours. Both add two columns while an
+/// application could write; it copies the table and swaps it, ours fills the columns as well.
+pub(crate) async fn pt_osc(options: &Options, server: &Server, figures: &mut Figures) -> Result<()> {
+    let program = "pt-online-schema-change";
+    if Command::new(program).arg("--version").output().await.is_err() {
+        eprintln!("backfill_vs_pt_osc_mariadb: left out, as there is no {program}: apt-get install percona-toolkit");
+        return Ok(());
+    }
+    let original = server.empty(Engine::Mariadb).await?;
+    original.customers(options.rows).await?;
+    original.execute("ANALYZE TABLE customers").await?;
+    let directory = tempfile::tempdir()?;
+    let defaults = directory.path().join("defaults");
+    std::fs::write(&defaults, format!("[client]\nuser=admin\npassword=\"{}\"\n", tests::mariadb::PASSWORD))?;
+    let mut ratios = Vec::new();
+    for _ in 0..options.pairs {
+        let copy = server.copy(&original).await?;
+        let Database::Mariadb(database) = &copy else { bail!("a copy of MariaDB's database is one of MariaDB") };
+        let dsn = format!(
+            "F={},h=127.0.0.1,P={},D={},t=customers",
+            defaults.display(),
+            server.mariadb_port(),
+            database.name()
+        );
+        let began = Instant::now();
+        let ended = Command::new(program)
+            .args(["--execute", "--alter", "ADD COLUMN first_name varchar(200), ADD COLUMN last_name varchar(200)"])
+            .args(["--no-version-check", "--recursion-method=none", &dsn])
+            .stdin(Stdio::null())
+            .output()
+            .await?;
+        let time = began.elapsed().as_secs_f64();
+        let said = [ended.stdout, ended.stderr].concat();
+        ensure!(ended.status.success(), "{program}: {}", String::from_utf8_lossy(&said));
+        server.drop(copy).await?;
+        let copy = server.copy(&original).await?;
+        let project = crate::runner::Project::new(&copy, "target: migrated")?;
+        let began = Instant::now();
+        project.run(options, &copy, &[], figures).await?;
+        ratios.push(time / began.elapsed().as_secs_f64());
+        server.drop(copy).await?;
+    }
+    figures.median("backfill_vs_pt_osc_mariadb", ratios, "x");
     server.drop(original).await
 }

@@ -9,11 +9,16 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{Options, database::Database, figures::Figures};
+use crate::{
+    Options,
+    database::{Database, Engine},
+    figures::Figures,
+};
 
 /// The files from Git, with one change: the split of a name.
 pub(crate) struct Project {
     directory: tempfile::TempDir,
+    engine: Engine,
 }
 
 /// What a run did.
@@ -25,7 +30,7 @@ pub(crate) struct Run {
 
 impl Project {
     pub(crate) fn new(database: &Database, target: &str) -> Result<Self> {
-        let this = Self { directory: tempfile::tempdir()? };
+        let this = Self { directory: tempfile::tempdir()?, engine: database.engine() };
         fs::create_dir_all(this.path("plan/changes"))?;
         let engine = database.engine();
         let secret = |name: &str| format!("{{secretRef: {{name: {name}, key: url}}}}");
@@ -48,10 +53,11 @@ impl Project {
     }
 
     pub(crate) fn target(&self, target: &str) -> Result<()> {
+        let text = self.engine.text();
         let text = format!(
             "apiVersion: phasegate.dev/v1alpha1\nkind: SchemaChange\nmetadata: {{name: split-full-name}}\nspec:\n  \
              database: customers\n  {target}\n  splitColumn:\n    table: customers\n    column: full_name\n    into: \
-             {{first_name: {{type: text}}, last_name: {{type: text}}}}\n    separator: \" \"\n"
+             {{first_name: {{type: {text}}}, last_name: {{type: {text}}}}}\n    separator: \" \"\n"
         );
         Ok(fs::write(self.path("plan/changes/0001-split.yaml"), text)?)
     }
@@ -104,7 +110,8 @@ pub(crate) async fn follow(mut child: Child) -> Result<Run> {
         pipe.read_to_string(&mut stderr).await?;
     }
     let status = child.wait().await?;
-    let last = events.last().map(ToString::to_string).unwrap_or_default();
+    let tail = events.get(events.len().saturating_sub(2)..).unwrap_or_default();
+    let last = tail.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     ensure!(status.success(), "the run ended with {status}: {last} {stderr}");
     let done = events.last().is_some_and(|event| event["failed"] == 0 && event["blocked"] == 0);
     if !done {

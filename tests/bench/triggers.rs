@@ -12,19 +12,21 @@ use crate::{
 };
 
 /// A bulk UPDATE of columns that the change is about.
-pub(crate) const MAPPED: &str = "UPDATE customers SET full_name = full_name || 'x'";
+pub(crate) fn mapped(engine: Engine) -> String {
+    format!("UPDATE customers SET full_name = {}", engine.longer("full_name"))
+}
+
 /// And of one that it is not about.
-pub(crate) const UNMAPPED: &str = "UPDATE customers SET city = city || 'x'";
+fn unmapped(engine: Engine) -> String {
+    format!("UPDATE customers SET city = {}", engine.longer("city"))
+}
 
 /// Seconds for one-row transactions by key.
 async fn one_by_one(database: &Database, rows: u64, count: i64) -> Result<f64> {
     let mut connection = database.connect().await?;
     // What is compared is the work of the statement, and not that of the disk.
     connection.relaxed().await?;
-    let sql = match database.engine() {
-        Engine::Postgres => "UPDATE customers SET full_name = full_name || 'x' WHERE id = $1",
-        Engine::Sqlite => "UPDATE customers SET full_name = full_name || 'x' WHERE id = ?1",
-    };
+    let sql = database.engine().rename_one();
     let span = i64::try_from(rows)?;
     for number in 1..200 {
         connection.with(sql, number % span + 1).await?;
@@ -59,15 +61,15 @@ pub(crate) async fn migrated(
 pub(crate) async fn cost(options: &Options, server: &Server, engine: Engine, figures: &mut Figures) -> Result<()> {
     let rows = options.rows * 3 / 10;
     let of = migrated(options, server, engine, rows, figures).await?;
-    let (mut mapped, mut unmapped, mut single) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut others, mut single) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.pairs {
-        for (sql, ratios) in [(MAPPED, &mut mapped), (UNMAPPED, &mut unmapped)] {
+        for (sql, ratios) in [(mapped(engine), &mut all), (unmapped(engine), &mut others)] {
             let with = server.copy(&of).await?;
-            let time = with.timed(sql).await?.as_secs_f64();
+            let time = with.timed(&sql).await?.as_secs_f64();
             server.drop(with).await?;
             let without = server.copy(&of).await?;
             without.without_triggers().await?;
-            ratios.push(time / without.timed(sql).await?.as_secs_f64());
+            ratios.push(time / without.timed(&sql).await?.as_secs_f64());
             server.drop(without).await?;
         }
         let with = server.copy(&of).await?;
@@ -78,8 +80,8 @@ pub(crate) async fn cost(options: &Options, server: &Server, engine: Engine, fig
         server.drop(with).await?;
         server.drop(without).await?;
     }
-    figures.median(format!("trigger_cost_mapped_{engine}"), mapped, "x");
-    figures.median(format!("trigger_cost_unmapped_{engine}"), unmapped, "x");
+    figures.median(format!("trigger_cost_mapped_{engine}"), all, "x");
+    figures.median(format!("trigger_cost_unmapped_{engine}"), others, "x");
     figures.median(format!("trigger_cost_oltp_{engine}"), single, "x");
     server.drop(of).await
 }

@@ -35,10 +35,7 @@ impl Writers {
         let mut tasks = Vec::new();
         for seed in 0..WRITERS {
             let mut connection = database.connect().await?;
-            let sql = match database.engine() {
-                Engine::Postgres => "UPDATE customers SET full_name = full_name || 'x' WHERE id = $1",
-                Engine::Sqlite => "UPDATE customers SET full_name = full_name || 'x' WHERE id = ?1",
-            };
+            let sql = database.engine().rename_one();
             let stop = Arc::clone(&stop);
             tasks.push(tokio::spawn(async move {
                 let mut random = fastrand::Rng::with_seed(seed);

@@ -32,6 +32,8 @@ mod life;
 mod obstacles;
 #[path = "runner/project.rs"]
 mod project;
+#[path = "runner/rights.rs"]
+mod rights;
 #[path = "runner/secrets.rs"]
 mod secrets;
 #[path = "runner/sessions.rs"]

@@ -152,13 +152,18 @@ impl PostgresSession {
         fence::check(work.fence().await?, mine, &mark, LEDGER)?;
         // The records are checked before the work begins: a conflict costs the application nothing.
         let states = if transaction.records.is_empty() { None } else { Some(work.states(&transaction.records).await?) };
-        work.lock_tables(transaction).await?;
-        let mut touched = Vec::with_capacity(transaction.work.len());
-        for statement in &transaction.work {
-            touched.push(work.run(statement).await?);
-        }
+        // All that needs no lock of a table comes before it: while that is held, every writer waits.
         if let Some((before, applied)) = states {
             store(&mut work, mine, &before, applied).await?;
+        }
+        let (before, under) = transaction.work.split_at(statement::unlocked(&transaction.work));
+        let mut touched = Vec::with_capacity(transaction.work.len());
+        for statement in before {
+            touched.push(work.run(statement).await?);
+        }
+        work.lock_tables(transaction).await?;
+        for statement in under {
+            touched.push(work.run(statement).await?);
         }
         work.plain("COMMIT".to_owned(), None).await?;
         self.open = false;

@@ -85,6 +85,10 @@ impl<'a> Work<'a> {
     }
 
     pub(super) async fn lock_tables(&mut self, transaction: &Transaction) -> Result<(), WriteError> {
+        if transaction.may_be_lost_whole() {
+            // Neither the disk nor a standby is waited for under these locks.
+            self.plain("SET LOCAL synchronous_commit = off".to_owned(), None).await?;
+        }
         self.lock_timeout(transaction.lock_timeout).await?;
         let nowait = if transaction.lock_timeout.is_zero() { " NOWAIT" } else { "" };
         for table in &transaction.lock_tables {
@@ -96,7 +100,12 @@ impl<'a> Work<'a> {
 
     pub(super) async fn run(&mut self, statement: &Statement) -> Result<u64, WriteError> {
         statement::no_control(&statement.sql)?;
-        let outcome = values::query(statement).execute(&mut *self.connection).await;
+        // The simple protocol takes one turn instead of two, and would take several statements in one text.
+        let outcome = if statement.binds.is_empty() && !statement.sql.contains(';') {
+            sqlx::raw_sql(AssertSqlSafe(statement.sql.clone())).execute(&mut *self.connection).await
+        } else {
+            values::query(statement).execute(&mut *self.connection).await
+        };
         outcome.map(|done| done.rows_affected()).map_err(|cause| fault::write_error(cause, &statement.sql, None))
     }
 

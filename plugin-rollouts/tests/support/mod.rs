@@ -71,7 +71,7 @@ impl Api {
 
     /// Waits until somebody asked for it.
     pub async fn until_asked(&self, path: &str) {
-        while !self.asked.lock().unwrap().iter().any(|asked| asked == path) {
+        while !self.asked.lock().unwrap().iter().any(|(asked, _)| asked == path) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }

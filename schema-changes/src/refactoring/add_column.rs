@@ -240,7 +240,9 @@ impl AddColumn {
             (Dialect::Postgres, None) => {
                 let body = format!("  NEW.{column} := {now};\n");
                 let insert = format!("NEW.{column} IS NULL AND ({now}) IS NOT NULL");
-                postgres::triggers(site, &self.table, facts.schema.as_deref(), &body, &insert, &late)
+                let names = postgres::Names::LookedUp;
+                let work = postgres::Work { names, body: &body, insert: Some(&insert), update: &late };
+                postgres::triggers(site, &self.table, facts.schema.as_deref(), &work)
             }
             (Dialect::Sqlite, default) => {
                 let row = sqlite::this_row(facts);

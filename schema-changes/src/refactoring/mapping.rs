@@ -2,7 +2,7 @@
 
 use crate::{
     Refused, TableFacts,
-    dialect::{Dialect, mysql_table, mysql_type::MysqlType, sqlite_table},
+    dialect::{Dialect, mysql_table, mysql_type::MysqlType, postgres, sqlite_table},
     expression::Expression,
     refactoring::{Leg, Site, suggest_or},
 };
@@ -156,25 +156,20 @@ impl<'a> Mapping<'a> {
         if self.dialect.commits_ddl() {
             return self.part_by_index(old, separator, index, last);
         }
-        // Searching text under a nondeterministic collation is an error in PostgreSQL before 18.
-        let mut text = match self.dialect {
-            Dialect::Postgres => format!("{old}::text COLLATE \"C\""),
-            Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb => old.to_owned(),
-        };
         let mark = self.dialect.literal(separator);
         let length = separator.chars().count();
-        let find = |text: &str| match self.dialect {
-            Dialect::Postgres => format!("strpos({text}, {mark})"),
-            Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb => format!("instr({text}, {mark})"),
-        };
+        if self.dialect == Dialect::Postgres {
+            return part_in_postgres(old, &mark, length, index, last);
+        }
+        let mut text = old.to_owned();
         for _ in 0..index {
-            let found = find(&text);
+            let found = format!("instr({text}, {mark})");
             text = format!("CASE WHEN {found} > 0 THEN substr({text}, {found} + {length}) END");
         }
         if last {
             return text;
         }
-        let found = find(&text);
+        let found = format!("instr({text}, {mark})");
         format!("CASE WHEN {found} > 0 THEN substr({text}, 1, {found} - 1) ELSE {text} END")
     }
 
@@ -196,7 +191,8 @@ impl<'a> Mapping<'a> {
         let nothing = crate::dialect::all_null(new);
         match self.dialect {
             Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb => {
-                format!("CASE WHEN NOT ({nothing}) THEN concat_ws({mark}, {}) END", new.join(", "))
+                let concat_ws = if self.dialect == Dialect::Postgres { "pg_catalog.concat_ws" } else { "concat_ws" };
+                format!("CASE WHEN NOT ({nothing}) THEN {concat_ws}({mark}, {}) END", new.join(", "))
             }
             // concat_ws came with SQLite 3.44.
             Dialect::Sqlite => {
@@ -206,6 +202,26 @@ impl<'a> Mapping<'a> {
             }
         }
     }
+}
+
+/// Names say their schema, as these expressions stand in triggers that run under any writer's `search_path`. Searching
+/// text under a nondeterministic collation is an error in PostgreSQL before 18.
+fn part_in_postgres(old: &str, mark: &str, length: usize, index: usize, last: bool) -> String {
+    let operator = |sign: &str| format!("OPERATOR(pg_catalog.{sign})");
+    let (above, minus, plus) = (operator(">"), operator("-"), operator("+"));
+    let mut text = postgres::bytes(old);
+    if index == 0 && !last {
+        return format!("pg_catalog.split_part({text}, {mark}, 1)");
+    }
+    for _ in 0..index {
+        let found = format!("pg_catalog.strpos({text}, {mark})");
+        text = format!("CASE WHEN {found} {above} 0 THEN pg_catalog.substr({text}, {found} {plus} {length}) END");
+    }
+    if last {
+        return text;
+    }
+    let found = format!("pg_catalog.strpos({text}, {mark})");
+    format!("CASE WHEN {found} {above} 0 THEN pg_catalog.substr({text}, 1, {found} {minus} 1) ELSE {text} END")
 }
 
 /// What the catalog says of the old column, unless the column cannot be mapped.

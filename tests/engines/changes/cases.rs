@@ -355,21 +355,41 @@ async fn on_postgres_a_writer_needs_no_rights_and_no_search_path() {
     bench.must("GRANT INSERT, UPDATE, SELECT ON customers TO writer_of_case").await;
     bench.must("CREATE SCHEMA trap").await;
     bench.must("GRANT USAGE ON SCHEMA trap TO writer_of_case").await;
-    bench.must("CREATE FUNCTION trap.strpos(text, text) RETURNS int LANGUAGE sql AS 'SELECT 1'").await;
-    bench
-        .must("CREATE FUNCTION trap.concat_ws(text, text, text) RETURNS text LANGUAGE sql AS $$ SELECT 'trap' $$")
-        .await;
+    for trap in [
+        "FUNCTION trap.strpos(text, text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "FUNCTION trap.substr(text, int) RETURNS text LANGUAGE sql AS $$ SELECT 'trap' $$",
+        "FUNCTION trap.split_part(text, text, int) RETURNS text LANGUAGE sql AS $$ SELECT 'trap' $$",
+        "FUNCTION trap.concat_ws(text, text, text) RETURNS text LANGUAGE sql AS $$ SELECT 'trap' $$",
+        "FUNCTION trap.same(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        "FUNCTION trap.more(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT false'",
+        "FUNCTION trap.plus(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "OPERATOR trap.= (FUNCTION = trap.same, LEFTARG = text, RIGHTARG = text)",
+        "OPERATOR trap.> (FUNCTION = trap.more, LEFTARG = int, RIGHTARG = int)",
+        "OPERATOR trap.+ (FUNCTION = trap.plus, LEFTARG = int, RIGHTARG = int)",
+        "DOMAIN trap.text AS varchar(1)",
+    ] {
+        bench.must(&format!("CREATE {trap}")).await;
+    }
     bench.must("SET ROLE writer_of_case").await;
     bench.must("SET search_path = trap, pg_catalog, public").await;
     bench.must("INSERT INTO public.customers (id, full_name) VALUES (3, 'Mary Lee')").await;
     bench.must("INSERT INTO public.customers (id, first_name, last_name) VALUES (4, 'Zoë', 'O')").await;
+    bench.must("INSERT INTO public.customers (id, full_name) VALUES (5, 'Bob Stone'), (6, 'Eve Moon')").await;
+    bench.must("UPDATE public.customers SET full_name = 'Rob Stone' WHERE id = 5").await;
+    bench.must("UPDATE public.customers SET last_name = 'Sun' WHERE id = 6").await;
+    bench.must("RESET ROLE").await;
+    bench.must("RESET search_path").await;
     expect(
         &mut bench,
         "SELECT full_name, first_name, last_name FROM public.customers WHERE id > 2 ORDER BY id",
-        &[&["Mary Lee", "Mary", "Lee"], &["Zoë O", "Zoë", "O"]],
+        &[
+            &["Mary Lee", "Mary", "Lee"],
+            &["Zoë O", "Zoë", "O"],
+            &["Rob Stone", "Rob", "Stone"],
+            &["Eve Sun", "Eve", "Sun"],
+        ],
     )
     .await;
-    bench.must("RESET ROLE").await;
     bench.must("DROP OWNED BY writer_of_case").await;
     bench.must("DROP ROLE writer_of_case").await;
 }

@@ -60,6 +60,23 @@ impl Database {
         Self { directory, kind: Kind::Mariadb(database, owner) }
     }
 
+    /// On a server of its own, with a runner that has these rights on the database and no others.
+    pub(crate) async fn mariadb_with(server: &mariadb::Server, rights: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = server.database().await.unwrap();
+        let owner = database.user("owner").await.unwrap();
+        database.grant(&owner, rights, "*").await.unwrap();
+        Self { directory, kind: Kind::Mariadb(database, owner) }
+    }
+
+    /// The runner's user; of MariaDB only.
+    pub(crate) fn owner(&self) -> &str {
+        match &self.kind {
+            Kind::Mariadb(_, owner) => owner,
+            Kind::Sqlite(_) | Kind::Postgres(_) => panic!("MariaDB only"),
+        }
+    }
+
     pub(crate) fn engine(&self) -> &'static str {
         match self.kind {
             Kind::Sqlite(_) => "sqlite",
