@@ -6,8 +6,6 @@ SHELL := /usr/bin/env bash
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 OUT := $(or $(CARGO_TARGET_DIR),target)
 STATIC := $(OUT)/$(HOST)/release
-# A panic ends the process (`panic = "abort"`), so nothing ever walks the tables for unwinding.
-STATIC_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no
 BINARIES := -p schema-runner -p plugin-rollouts -p plugin-argocd
 DENY_VERSION := 0.20.2
 RESHAPE_VERSION := 0.11.2
@@ -51,13 +49,13 @@ $(OUT)/tools/bin/cargo-deny:
 	cargo install --locked --quiet --root $(OUT)/tools cargo-deny@$(DENY_VERSION)
 
 static: ## The three binaries, static, as they go into the images
-	RUSTFLAGS="$(STATIC_FLAGS)" cargo build --locked --release --target $(HOST) $(BINARIES) --bins
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) $(BINARIES) --bins
 
 counterparts: setup ## The genuine Argo clients and servers the tests talk to
 	source $(OUT)/setup/env && tests/counterparts/build
 
 e2e: setup static ## Install, hold, release, contract, abort on a real Kubernetes with real Argo (root, Debian)
-	RUSTFLAGS="$(STATIC_FLAGS)" cargo build --locked --quiet --release --target $(HOST) -p app
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --quiet --release --target $(HOST) -p app
 	source $(OUT)/setup/env && tests/cluster/run $(SCENARIO)
 
 bench-plugin: static counterparts ## Size, start, memory and round trip beside Argo's own sample plugin
