@@ -352,8 +352,8 @@ async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_an
     reading.close().await.unwrap();
     altering.await.unwrap().unwrap();
     assert_eq!(asker.prepare(understood).await.unwrap(), Prepared::Understood);
-    // And it holds none itself: what comes after it gets the table at once.
-    database.execute("SET SESSION lock_wait_timeout = 0; ALTER TABLE customers ADD COLUMN more int").await.unwrap();
+    // And it holds none itself: what comes after it gets the table, as soon as the server has looked at its new pages.
+    database.execute("SET SESSION lock_wait_timeout = 10; ALTER TABLE customers ADD COLUMN more int").await.unwrap();
 
     let right = format!("REVOKE INSERT ON `{}`.* FROM '{gate}_probe'@'localhost'", database.name().replace('_', "\\_"));
     database.execute(&right).await.unwrap();
