@@ -123,6 +123,18 @@ impl Door {
 
     /// Asks as a web metric does; the code, and what was said.
     async fn ask(&self, token: &str, question: &Value) -> Result<(u16, Value), String> {
+        // A machine that is busy with many scenarios keeps the API server waiting; Argo asks again as well.
+        for _ in 0..30 {
+            let answer = self.ask_once(token, question).await?;
+            if answer.0 != 503 {
+                return Ok(answer);
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        self.ask_once(token, question).await
+    }
+
+    async fn ask_once(&self, token: &str, question: &Value) -> Result<(u16, Value), String> {
         let ca = certificate().join("ca.crt");
         let mut curl = Command::new("curl")
             .args(["-sS", "--max-time", "20", "-w", "\n%{http_code}", "-H", "@-"])
