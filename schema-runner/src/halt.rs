@@ -70,6 +70,16 @@ pub(crate) enum MoveError {
         /// The query that shows them.
         query: String,
     },
+    /// The data are not what Git says that whole data are.
+    #[error("the integrity query {name} does not hold: {why}; mend what it finds, then run again. It asks: {query}")]
+    NotWhole {
+        /// The query's name.
+        name: String,
+        /// What it answered, and what would be right.
+        why: String,
+        /// The query.
+        query: String,
+    },
     /// What keeps the shapes equal is missing, disabled or altered.
     #[error(
         "{object} on {table} {why}; writes may have gone unsynced: put it back as it was, and the verification will count what it missed"
@@ -165,6 +175,7 @@ impl MoveError {
             Self::Busy { .. } => Exit::TryAgain,
             Self::Refused { .. }
             | Self::Disagree { .. }
+            | Self::NotWhole { .. }
             | Self::SyncBroken { .. }
             | Self::Drifted { .. }
             | Self::Unfit { .. }
