@@ -11,7 +11,7 @@ use crate::{
 const ROWS: u32 = 100_000;
 
 /// The app of `examples/customers-split`, with its database on MariaDB.
-const CUSTOMERS: App = App {
+pub(crate) const CUSTOMERS: App = App {
     name: "customers",
     example: "customers-split",
     server: Server::Mariadb,
@@ -26,7 +26,7 @@ const CUSTOMERS: App = App {
 
 /// A folder of the example as it is on MariaDB.
 fn delivery(folder: &str) -> Delivery {
-    Delivery::example(folder).with("phasegate.yaml", "engine: postgres", "engine: mariadb")
+    CUSTOMERS.delivery(folder)
 }
 
 #[tokio::test]

@@ -51,6 +51,17 @@ pub(crate) const CUSTOMERS: App = App {
     },
 };
 
+impl App {
+    /// A folder of its example, as it is on its server.
+    pub(crate) fn delivery(&self, folder: &str) -> Delivery {
+        let delivery = Delivery::of(self.example, folder);
+        match self.server {
+            Server::Postgres => delivery,
+            Server::Mariadb => delivery.with("phasegate.yaml", "engine: postgres", "engine: mariadb"),
+        }
+    }
+}
+
 /// The place of one scenario.
 #[derive(Debug)]
 pub(crate) struct Shop {
