@@ -123,6 +123,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) connections: Option<u32>,
 
+    /// The Prometheus servers that spec.backfill.throttle.prometheus asks: the same file as the gate's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
+
     /// Answer Prometheus' scrapes at this address while it runs: 0.0.0.0:9102.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<std::net::SocketAddr>,

@@ -3,7 +3,7 @@
 use phase_ledger::{ReadError, WriteError};
 use schema_phases::{ChangeName, Missing, PlanDigest};
 
-use crate::exit::Exit;
+use crate::{exit::Exit, report::LockView};
 
 /// Why a move was not made, or not finished.
 #[derive(Debug)]
@@ -103,8 +103,10 @@ pub(crate) enum MoveError {
     /// A table could not be locked for long enough.
     #[error("{why}, and this went on for {seconds} s")]
     Busy {
-        /// What could not be locked, and who holds it.
+        /// What could not be locked, and who holds it, in a sentence.
         why: String,
+        /// The same for programs.
+        lock: LockView,
         /// How long it was tried.
         seconds: u64,
     },
@@ -175,6 +177,13 @@ impl MoveError {
             | Self::VanishedActing { .. }
             | Self::Database { .. } => Exit::Never,
         }
+    }
+}
+
+impl MoveError {
+    /// The lock that could not be had, when that is why.
+    pub(crate) const fn lock(&self) -> Option<&LockView> {
+        if let Self::Busy { lock, .. } = self { Some(lock) } else { None }
     }
 }
 

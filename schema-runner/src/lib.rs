@@ -50,7 +50,7 @@ mod wanted;
 
 pub use backfill::{
     batch_aim,
-    throttle::{DeclaredThrottle, Throttle, Unthrottled},
+    throttle::{ANSWER as THROTTLE_ANSWER, DeclaredThrottle, Measures, Throttle, Unthrottled},
 };
 pub use checkpoint::{Checkpoints, Taken};
 pub use clock::Clock;

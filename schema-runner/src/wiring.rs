@@ -12,11 +12,12 @@ use anyhow::Context;
 use async_trait::async_trait;
 use clap::CommandFactory;
 use phase_ledger::{DatabaseUrl, LedgerEngine, ReadError, Session, WriteError, open_reader, open_session};
+use prometheus_source::Prometheus;
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
-    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan,
-    WhenHeld,
+    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, THROTTLE_ANSWER,
+    WantedPlan, WhenHeld,
     adopt::{Adopt, adopt},
     batch_aim, chain,
     check::{Question, Siblings, Wait, check},
@@ -229,13 +230,15 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         .as_ref()
         .map(|declared| Checkpoints { directory: declared.directory.clone().into(), url: url.clone() });
     let connect = Database(url.clone());
+    let prometheus = Prometheus::new(args.prometheus, THROTTLE_ANSWER);
+    let engine = plan.database.engine;
     let ports = Ports {
         connect: &connect,
         live: sight.live.as_ref(),
         wanted: sight.wanted.as_ref(),
-        moves: &Declared(plan.database.engine),
+        moves: &Declared(engine),
         checkpoints: checkpoints.as_ref(),
-        throttle: &DeclaredThrottle::new(&declared.throttle, plan.database.engine, &connect, clock()),
+        throttle: &DeclaredThrottle::new(&declared.throttle, engine, &connect, &prometheus, clock()),
         report: &report,
     };
     Ok(run(&plan, &ports, &settings, &stop).await.code())

@@ -11,6 +11,7 @@
 mod crew;
 mod extent;
 mod foreman;
+mod key_type;
 mod keyset;
 mod pace;
 pub(crate) mod throttle;
@@ -42,17 +43,34 @@ impl Attempt<'_> {
     /// Fills all rows, from where the ledger says that an earlier run came. Returns what was done, for people.
     pub(crate) async fn fill(&mut self, hand: &mut Hand<'_>, it: &Backfill, index: u32) -> Result<String, Halt> {
         let keyset = self.keyset(hand, it).await?;
+        let Some((enter, leave)) = keyset.in_utc() else { return self.fill_keyed(hand, it, &keyset, index).await };
+        self.session.query(&enter).await?;
+        let filled = self.fill_keyed(hand, it, &keyset, index).await;
+        // Also after a failure: the other changes go on with this connection.
+        let left = self.session.query(&leave).await;
+        let filled = filled?;
+        left?;
+        Ok(filled)
+    }
+
+    async fn fill_keyed(
+        &mut self,
+        hand: &mut Hand<'_>,
+        it: &Backfill,
+        keyset: &Keyset,
+        index: u32,
+    ) -> Result<String, Halt> {
         let change = hand.change.profile.name.clone();
         let (progress, ranges) = match hand.backfill.take() {
             Some(found) if found.step == index => (found, self.session.ranges(&change).await?),
-            Some(_) | None => self.begin_fill(hand, &keyset, index).await?,
+            Some(_) | None => self.begin_fill(hand, keyset, index).await?,
         };
-        let (progress, mut touched) = self.fill_ranges(hand, it, &keyset, progress, &ranges).await?;
+        let (progress, mut touched) = self.fill_ranges(hand, it, keyset, progress, &ranges).await?;
         for _ in 0..SWEEPS {
             if number(self.session.as_mut(), &keyset.count(&it.unfilled)).await? == 0 {
                 break;
             }
-            touched += self.sweep(hand, &keyset, it).await?;
+            touched += self.sweep(hand, keyset, it).await?;
         }
         self.record(vec![Record::Backfill(change.clone(), progress), Record::Done(change, index)]).await?;
         Ok(format!("filled {} rows of {}", count(touched), it.table))

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use schema_phases::Move;
 use serde_json::{Map, Value, json};
 
-use super::{BackfillView, Event};
+use super::{BackfillView, Event, LockView};
 
 /// `1.9 M`, `210 k`, `87`.
 pub(crate) fn count(number: u64) -> String {
@@ -87,7 +87,7 @@ impl fmt::Display for Event {
             }
             Self::Moving { change, step } => write!(f, "{change}: {}: begins", arrow(*step)),
             Self::StepDone { change, step, what } => write!(f, "{change}: {}: {what}", arrow(*step)),
-            Self::LockWait { change, step, why, tries } => {
+            Self::LockWait { change, step, why, lock: _, tries } => {
                 write!(f, "{change}: {}: {why}; tried {tries} times, goes on trying", arrow(*step))
             }
             Self::Progress { change, step, backfill } => write!(f, "{change}: {}: {backfill}", arrow(*step)),
@@ -129,7 +129,7 @@ impl fmt::Display for Event {
                     by.join("; and of ")
                 )
             }
-            Self::Failed { change, why, exit } => write!(f, "{change}: failed ({}): {why}", exit.as_str()),
+            Self::Failed { change, why, lock: _, exit } => write!(f, "{change}: failed ({}): {why}", exit.as_str()),
             Self::Violation { version, change, span, window } => {
                 write!(f, "VIOLATION: {version} runs outside its window: {change} is {span}, and it needs {window}")
             }
@@ -216,8 +216,8 @@ impl Event {
                 json!({"change": change.as_str(), "table": table, "dead_percent": percent})
             }
             Self::StepDone { change, step, what } => with(moving(change, step), json!({"what": what})),
-            Self::LockWait { change, step, why, tries } => {
-                with(moving(change, step), json!({"why": why, "tries": tries}))
+            Self::LockWait { change, step, why, lock: LockView { table, held_by }, tries } => {
+                with(moving(change, step), json!({"why": why, "table": table, "held_by": held_by, "tries": tries}))
             }
             Self::Progress { change, step, backfill } => with(
                 moving(change, step),
@@ -240,8 +240,12 @@ impl Event {
                 json!({"change": change.as_str(), "path": path, "bytes": bytes, "sha256": sha256})
             }
             Self::TakenBack { change, by } => json!({"change": change.as_str(), "by": by}),
-            Self::Failed { change, why, exit } => {
-                json!({"change": change.as_str(), "why": why, "exit": exit.as_str()})
+            Self::Failed { change, why, lock, exit } => {
+                let failed = json!({"change": change.as_str(), "why": why, "exit": exit.as_str()});
+                match lock {
+                    Some(LockView { table, held_by }) => with(failed, json!({"table": table, "held_by": held_by})),
+                    None => failed,
+                }
             }
             Self::Violation { version, change, span, window } => json!({
                 "version": version,
