@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Instant};
 
+use ::tests::benchmark::{AIMS, Figure, Machine, Report};
 use anyhow::{Context, Result};
-use tests::benchmark::{AIMS, Figure, Machine, Report};
 
 use crate::Options;
 
