@@ -66,6 +66,15 @@ pub enum ReadError {
         /// What is wrong with it.
         why: String,
     },
+    /// The server gave a query of the caller up, for a reason that may pass.
+    #[error("the database gave up on the query: {statement}")]
+    Passing {
+        /// The statement, cut to 200 characters; no values.
+        statement: String,
+        /// What the driver said.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A query of the caller failed.
     #[error("the query failed: {statement}")]
     Query {
@@ -90,8 +99,19 @@ impl ReadError {
 
     /// Whether the same read may succeed later with nobody's help.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Standby)
+        matches!(self, Self::Unreachable { .. } | Self::Standby | Self::Passing { .. })
     }
+}
+
+/// The server itself is in need; whatever it was asked for could be done otherwise.
+#[derive(Debug, thiserror::Error)]
+#[error("the server is short of {what}; see to it there, and this goes on by itself")]
+pub(crate) struct ServerInNeed {
+    /// What it is short of.
+    pub(crate) what: &'static str,
+    /// What the driver said.
+    #[source]
+    pub(crate) cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// Why a write did not happen. Nothing of its transaction did.

@@ -1,6 +1,6 @@
 //! What the errors of a server mean to a ledger, whichever server it is: its numbers are told apart by its driver.
 
-use crate::{ReadError, WriteError, text::shortened};
+use crate::{ReadError, WriteError, error::ServerInNeed, text::shortened};
 
 /// What a failed statement means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,33 +33,45 @@ impl Fault {
     }
 
     /// The error of a statement of a transaction. `table` is what a lock was wanted for, if that is known.
-    pub(crate) fn write_error(self, cause: sqlx::Error, sql: &str, table: Option<&str>) -> WriteError {
+    /// `need` is what the server is short of, when that is what it says.
+    pub(crate) fn write_error(self, cause: sqlx::Error, sql: &str, table: Option<&str>, need: Need) -> WriteError {
         match self {
             Self::Lock => {
                 let table = table.map_or_else(|| shortened(sql, 400), str::to_owned);
                 WriteError::LockNotAvailable { table, blocker: None }
             }
-            Self::Gone | Self::Passing => WriteError::Transient { cause: Box::new(cause) },
+            Self::Gone | Self::Passing => WriteError::Transient { cause: passing(cause, need) },
             Self::Refused => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
         }
     }
 
     /// The error of `fence.sql` or `peek.sql`: whatever refuses them, the ledger is not as it must be.
-    pub(crate) fn fence_error(self, cause: sqlx::Error, sql: &str, ledger: &str) -> WriteError {
+    pub(crate) fn fence_error(self, cause: sqlx::Error, sql: &str, ledger: &str, need: Need) -> WriteError {
         match self {
             Self::Refused => WriteError::Read(ReadError::damaged(ledger, cause.to_string())),
-            Self::Gone | Self::Lock | Self::Passing => self.write_error(cause, sql, Some(ledger)),
+            Self::Gone | Self::Lock | Self::Passing => self.write_error(cause, sql, Some(ledger), need),
         }
     }
 
     /// The error of a query of the caller.
-    pub(crate) fn query_error(self, cause: sqlx::Error, sql: &str) -> ReadError {
+    pub(crate) fn query_error(self, cause: sqlx::Error, sql: &str, need: Need) -> ReadError {
+        let statement = || shortened(sql, 200);
         match self {
             Self::Gone => unreachable(cause),
-            Self::Lock | Self::Passing | Self::Refused => {
-                ReadError::Query { statement: shortened(sql, 200), cause: Box::new(cause) }
-            }
+            Self::Lock | Self::Passing => ReadError::Passing { statement: statement(), cause: passing(cause, need) },
+            Self::Refused => ReadError::Query { statement: statement(), cause: Box::new(cause) },
         }
+    }
+}
+
+/// What a server is short of, in words; none when it is nobody's need.
+pub(crate) type Need = Option<&'static str>;
+
+/// An error that may pass, and what is to be done on the server when it is the server's.
+fn passing(cause: sqlx::Error, need: Need) -> Box<dyn std::error::Error + Send + Sync> {
+    match need {
+        Some(what) => Box::new(ServerInNeed { what, cause: Box::new(cause) }),
+        None => Box::new(cause),
     }
 }
 

@@ -129,7 +129,11 @@ impl DatabaseUrl {
     /// The address as the engine's own tools read it from their environment; nothing for a file. It holds the password:
     /// for the environment of a child only.
     pub fn tool_environment(&self) -> Vec<(&'static str, String)> {
-        let Target::Postgres(options) = &self.target else { return Vec::new() };
+        let options = match &self.target {
+            Target::Postgres(options) => options,
+            Target::Mysql(address) => return address.tool_environment(),
+            Target::Sqlite(_) => return Vec::new(),
+        };
         let host = options
             .get_socket()
             .map_or_else(|| options.get_host().to_owned(), |socket| socket.to_string_lossy().into_owned());
@@ -141,7 +145,6 @@ impl DatabaseUrl {
             ("PGDATABASE", database.to_owned()),
         ];
         let url = options.to_url_lossy();
-        let decoded = |text: &str| percent_decoded(text).and_then(|bytes| String::from_utf8(bytes).ok());
         all.extend(url.password().and_then(decoded).map(|password| ("PGPASSWORD", password)));
         for (name, value) in url.query_pairs() {
             let known = match name.as_ref() {
@@ -151,9 +154,17 @@ impl DatabaseUrl {
                 "sslkey" => "PGSSLKEY",
                 _ => continue,
             };
-            all.push((known, value.into_owned()));
+            all.push((known, as_typed(&value).to_owned()));
         }
         all
+    }
+
+    /// What the tools of MariaDB and MySQL are told of the address by their arguments, the database last; no password.
+    pub fn tool_arguments(&self) -> Vec<String> {
+        match &self.target {
+            Target::Mysql(address) => address.tool_arguments(),
+            Target::Postgres(_) | Target::Sqlite(_) => Vec::new(),
+        }
     }
 
     /// The same address, when it may lead to this engine; every connection then looks whether it does. `mysql://` may
@@ -238,8 +249,7 @@ fn sqlite(rest: &str) -> Result<PathBuf, BadDatabaseUrl> {
     if let Some((_, query)) = path.split_once('?') {
         return Err(BadDatabaseUrl::Parameter { name: query.chars().take_while(|c| *c != '=').take(40).collect() });
     }
-    let path =
-        percent_decoded(path).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(BadDatabaseUrl::Unreadable)?;
+    let path = decoded(path).ok_or(BadDatabaseUrl::Unreadable)?;
     if path.is_empty() || path.ends_with('/') || path.contains(":memory:") || path.contains('\0') {
         return Err(BadDatabaseUrl::NoFile);
     }
@@ -264,6 +274,16 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DatabaseUrl({self})")
     }
+}
+
+/// What was typed of a parameter. The driver writes a file of certificates down as `file: /etc/ca.pem`.
+fn as_typed(value: &str) -> &str {
+    value.strip_prefix("file: ").unwrap_or(value)
+}
+
+/// A percent-encoded text.
+fn decoded(text: &str) -> Option<String> {
+    percent_decoded(text).and_then(|bytes| String::from_utf8(bytes).ok())
 }
 
 #[cfg(test)]

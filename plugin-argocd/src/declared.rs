@@ -19,7 +19,7 @@ pub(crate) struct Declared {
 }
 
 /// One database's plan, and the folder it lies in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DeclaredPlan {
     /// Empty for the folder that was read itself.
     pub(crate) folder: String,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use phase_ledger::{DatabaseUrl, LedgerReader, Probe, ProbeError, ReadError};
+pub use prometheus_source::Measured;
 use schema_changes::IntegrityQuery;
 use schema_phases::{Because, PlanDigest};
 
@@ -159,15 +160,6 @@ pub struct MeasureRef {
     pub query: String,
     /// For how long back.
     pub back: Duration,
-}
-
-/// What was measured.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
-    /// The number now.
-    pub now: f64,
-    /// The numbers before it, oldest first; NaN where there was none.
-    pub before: Vec<f64>,
 }
 
 /// Whose Job.

@@ -8,6 +8,5 @@ pub mod kube;
 pub mod probes;
 pub mod prometheus;
 pub mod rights;
-pub(crate) mod tls;
 pub mod token_review;
 pub mod version_sql;

@@ -12,7 +12,8 @@ pub struct TableFacts {
     pub schema: Option<String>,
     /// Its columns in order.
     pub columns: Vec<ColumnFacts>,
-    /// The columns of its primary key in order; empty when it has none.
+    /// The columns of its primary key in order; without one, of a UNIQUE key over columns that are NOT NULL; empty when it
+    /// has neither.
     pub primary_key: Vec<String>,
     /// Triggers on it, by name, that Phasegate did not make.
     pub triggers: Vec<String>,

@@ -109,7 +109,7 @@ pub struct Replica {
 }
 
 /// One database, as declared in `phasegate.yaml`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Database {
     /// Its name.
     pub name: String,
@@ -138,7 +138,7 @@ pub struct Database {
 }
 
 /// How rows are filled, as declared; what is absent has the runner's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct BackfillSettings {
     /// How many connections fill at once.
     pub connections: Option<u32>,
@@ -149,7 +149,7 @@ pub struct BackfillSettings {
 }
 
 /// When a backfill rests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ThrottleSettings {
     /// While a standby is further behind than this.
     pub replication_lag: Option<Duration>,
@@ -157,8 +157,34 @@ pub struct ThrottleSettings {
     pub active_sessions: Option<u32>,
     /// While this query returns a number above 0.
     pub query: Option<String>,
+    /// While Prometheus does not say that a number is within its bounds.
+    pub prometheus: Option<PrometheusThrottle>,
     /// Outside of these times of the day.
     pub window: Option<DailyWindow>,
+}
+
+/// What Prometheus must say for a backfill to work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrometheusThrottle {
+    /// The Secret with the file that names the servers, where a Job is rendered.
+    pub servers: Option<String>,
+    /// The numbers.
+    pub measures: Vec<ThrottleMeasure>,
+}
+
+/// One number that Prometheus computes, and its bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThrottleMeasure {
+    /// What it is called in messages.
+    pub name: String,
+    /// Which of the servers that the runner knows; none for the first of them.
+    pub server: Option<String>,
+    /// The query, in PromQL; its answer is one number.
+    pub query: String,
+    /// Rest while the number is above this.
+    pub at_most: Option<f64>,
+    /// Rest while the number is below this.
+    pub at_least: Option<f64>,
 }
 
 /// A daily window in minutes of the day in UTC, up to but not including its end. It may go over midnight.

@@ -33,8 +33,8 @@ mod step;
 pub use app_statement::{AppStatement, InsertedInto, app_statements};
 pub use catalog::{Catalog, ColumnFacts, ForeignKeyFacts, IndexFacts, TableFacts};
 pub use change::{
-    AcceptedLoss, BackfillSettings, Checkpoint, Consumer, DailyWindow, Database, Engine, IntegrityQuery, Replica,
-    SchemaChange, SecretKey, Soak, ThrottleSettings, UnknownEngine,
+    AcceptedLoss, BackfillSettings, Checkpoint, Consumer, DailyWindow, Database, Engine, IntegrityQuery,
+    PrometheusThrottle, Replica, SchemaChange, SecretKey, Soak, ThrottleMeasure, ThrottleSettings, UnknownEngine,
 };
 pub use declared::{
     BadStepConfig, Measure, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs, database_schema,
@@ -46,6 +46,6 @@ pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
 pub use refactoring::{
     Refused, loss, restore, steps, sync_conflict, sync_objects,
-    traces::{Trace, traces, traces_of_the_end},
+    traces::{Promise, Trace, traces, traces_of_the_end},
 };
 pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Everything Git declares for one database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The database.
     pub database: Database,

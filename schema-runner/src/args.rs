@@ -115,13 +115,17 @@ pub(crate) struct RunArgs {
     pub(crate) retry_for: std::time::Duration,
 
     /// How long one batch of a backfill aims to take: a writer that meets it waits that long. Otherwise
-    /// spec.backfill.batch, or 35ms.
+    /// spec.backfill.batch, or 35ms; on SQLite 5ms.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) batch: Option<std::time::Duration>,
 
     /// How many connections fill rows at once. Otherwise spec.backfill.connections, or 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) connections: Option<u32>,
+
+    /// The Prometheus servers that spec.backfill.throttle.prometheus asks: the same file as the gate's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
 
     /// Answer Prometheus' scrapes at this address while it runs: 0.0.0.0:9102.
     #[arg(long, value_name = "ADDRESS")]

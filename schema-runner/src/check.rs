@@ -178,7 +178,7 @@ async fn ask(reader: &dyn LedgerReader, siblings: Option<&dyn Siblings>, questio
 fn missing(cause: &ReadError) -> Missing {
     let why = chain(cause);
     let because = match cause {
-        ReadError::Unreachable { .. } => Because::Unreachable(why),
+        ReadError::Unreachable { .. } | ReadError::Passing { .. } => Because::Unreachable(why),
         ReadError::NotPermitted { .. } => Because::NotPermitted(why),
         ReadError::Standby
         | ReadError::Pooler

@@ -60,6 +60,25 @@ enum NotTaken {
     Refused { why: String },
 }
 
+/// The engine's own tool.
+struct Tool {
+    name: &'static str,
+    arguments: Vec<String>,
+    /// How it is told the file.
+    file: &'static str,
+    /// What the file's name ends in.
+    extension: &'static str,
+}
+
+/// Tables with their rows, triggers and views, as of one moment and without a lock. Procedures, functions and events are not
+/// what a contract changes, and reading them takes rights of an administrator.
+fn of_mysql(engine: LedgerEngine, url: &DatabaseUrl) -> Tool {
+    let name = if engine == LedgerEngine::Mariadb { "mariadb-dump" } else { "mysqldump" };
+    let fixed = ["--no-defaults", "--single-transaction", "--quick", "--triggers", "--hex-blob", "--no-tablespaces"];
+    let arguments = fixed.map(str::to_owned).into_iter().chain(url.tool_arguments()).collect();
+    Tool { name, arguments, file: "--result-file", extension: "sql" }
+}
+
 /// How often a running tool is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -75,11 +94,13 @@ impl Attempt<'_> {
         let name = format!("{}-{}-{}", self.plan.database.name, change.profile.name, self.generation.0);
         let taken = match checkpoints.url.engine() {
             LedgerEngine::Sqlite => self.copy(checkpoints, &name).await?,
-            LedgerEngine::Postgres => self.dump(checkpoints, &name).await?,
-            LedgerEngine::Mysql | LedgerEngine::Mariadb => {
-                let why = "checkpoints of MariaDB and MySQL follow in a later version; take `checkpoint` out of \
-                           phasegate.yaml and make a dump of your own";
-                return Err(failed(why.to_owned()));
+            LedgerEngine::Postgres => {
+                let arguments = ["--format=custom", "--no-password"].map(str::to_owned).to_vec();
+                self.dump(checkpoints, &name, &Tool { name: "pg_dump", arguments, file: "--file", extension: "dump" })
+                    .await?
+            }
+            engine @ (LedgerEngine::Mysql | LedgerEngine::Mariadb) => {
+                self.dump(checkpoints, &name, &of_mysql(engine, &checkpoints.url)).await?
             }
         };
         let detail = format!("{} {} bytes sha256:{}", taken.path.display(), taken.bytes, taken.sha256);
@@ -106,23 +127,27 @@ impl Attempt<'_> {
         finish(&part, &whole).map_err(not_taken)
     }
 
-    /// `pg_dump`, told the address by its environment: arguments are visible to every user of the machine.
-    async fn dump(&mut self, checkpoints: &Checkpoints, name: &str) -> Result<Taken, Halt> {
-        const TOOL: &str = "pg_dump";
-        let (part, whole) = paths(&checkpoints.directory, name, "dump");
+    /// By a tool that is told the password by its environment: arguments are visible to every user of the machine.
+    async fn dump(&mut self, checkpoints: &Checkpoints, name: &str, tool: &Tool) -> Result<Taken, Halt> {
+        let (part, whole) = paths(&checkpoints.directory, name, tool.extension);
         prepare(&checkpoints.directory, &part).map_err(not_taken)?;
         let told = part.with_extension("log");
         let open = |path: &Path| File::create(path).map_err(|cause| not_taken(file(path, cause)));
-        let mut command = Command::new(TOOL);
+        let mut command = Command::new(tool.name);
+        let mut target = std::ffi::OsString::from(tool.file);
+        target.push("=");
+        target.push(&part);
         command
-            .args(["--format=custom", "--no-password", "--file"])
-            .arg(&part)
+            // MariaDB's and MySQL's take `--no-defaults` in the first place only, and the database in the last.
+            .args(tool.arguments.first())
+            .arg(target)
+            .args(tool.arguments.iter().skip(1))
             .envs(checkpoints.url.tool_environment())
             .env_remove("PHASEGATE_DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(open(&told)?);
-        let child = command.spawn().map_err(|cause| not_taken(NotTaken::Tool { tool: TOOL, cause }))?;
+        let child = command.spawn().map_err(|cause| not_taken(NotTaken::Tool { tool: tool.name, cause }))?;
         let ended = wait(child, self.session.as_mut(), self.stop).await;
         let said = fs::read_to_string(&told).unwrap_or_default();
         // It is of no use any more, whatever became of it.
@@ -130,7 +155,7 @@ impl Attempt<'_> {
         if !ended? {
             let _ = fs::remove_file(&part);
             let why = said.trim().chars().rev().take(400).collect::<Vec<_>>().into_iter().rev().collect();
-            return Err(not_taken(NotTaken::Failed { tool: TOOL, why }));
+            return Err(not_taken(NotTaken::Failed { tool: tool.name, why }));
         }
         finish(&part, &whole).map_err(not_taken)
     }

@@ -66,6 +66,18 @@ pub(crate) async fn drift(
 pub(crate) fn told(trace: &Trace, phase: SchemaPhase, catalog: &Catalog) -> Option<Drift> {
     let facts = catalog.get(&trace.table);
     let name = trace.column.as_deref();
+    if let Some(promise) = &trace.promise {
+        // Without its table nothing can be said of it, and the table is named already.
+        return facts.filter(|facts| !promise.is_kept(facts)).map(|_| Drift {
+            object: format!("{promise} of {}", trace.table),
+            why: format!(
+                "{promise} of {} is not there or is another, and the ledger says that the change is {phase}: put it back \
+                 after mending the rows that break it",
+                trace.table
+            ),
+            definition: None,
+        });
+    }
     let object = name.map_or_else(|| trace.table.clone(), |name| format!("{}.{name}", trace.table));
     let column = name.and_then(|name| facts?.column(name));
     let there = if name.is_some() { column.is_some() } else { facts.is_some() };

@@ -3,7 +3,7 @@
 use phase_ledger::{ReadError, WriteError};
 use schema_phases::{ChangeName, Missing, PlanDigest};
 
-use crate::exit::Exit;
+use crate::{exit::Exit, report::LockView};
 
 /// Why a move was not made, or not finished.
 #[derive(Debug)]
@@ -113,9 +113,19 @@ pub(crate) enum MoveError {
     /// A table could not be locked for long enough.
     #[error("{why}, and this went on for {seconds} s")]
     Busy {
-        /// What could not be locked, and who holds it.
+        /// What could not be locked, and who holds it, in a sentence.
         why: String,
+        /// The same for programs.
+        lock: LockView,
         /// How long it was tried.
+        seconds: u64,
+    },
+    /// A query had no answer in time.
+    #[error("{why}, within {seconds} s")]
+    Late {
+        /// Which, and what the server said.
+        why: String,
+        /// How long it was given.
         seconds: u64,
     },
     /// A query did not return one number.
@@ -172,7 +182,7 @@ impl MoveError {
     /// Whether it may pass by itself.
     pub(crate) const fn exit(&self) -> Exit {
         match self {
-            Self::Busy { .. } => Exit::TryAgain,
+            Self::Busy { .. } | Self::Late { .. } => Exit::TryAgain,
             Self::Refused { .. }
             | Self::Disagree { .. }
             | Self::NotWhole { .. }
@@ -186,6 +196,13 @@ impl MoveError {
             | Self::VanishedActing { .. }
             | Self::Database { .. } => Exit::Never,
         }
+    }
+}
+
+impl MoveError {
+    /// The lock that could not be had, when that is why.
+    pub(crate) const fn lock(&self) -> Option<&LockView> {
+        if let Self::Busy { lock, .. } = self { Some(lock) } else { None }
     }
 }
 

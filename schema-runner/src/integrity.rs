@@ -75,7 +75,7 @@ fn unanswered(name: &str, within: Duration, cause: &ProbeError) -> Halt {
     let named = |what: &str| format!("the integrity query {name} has no answer: {what}");
     match cause {
         ProbeError::Unreachable { .. } => Halt::Lost(named(&chain(cause))),
-        ProbeError::Slow { what } => MoveError::Busy { why: named(what), seconds: within.as_secs() }.into(),
+        ProbeError::Slow { what } => MoveError::Late { why: named(what), seconds: within.as_secs() }.into(),
         ProbeError::NotPermitted { what } | ProbeError::NotPreparable { what } => {
             let remedy = "give the runner's role the right to read that, or correct the query in phasegate.yaml";
             MoveError::Database { why: named(&format!("{what}; {remedy}")) }.into()
@@ -95,7 +95,7 @@ mod tests {
     fn no_answer_is_never_a_yes_and_only_what_may_pass_is_tried_again() {
         let what = || "as it said".to_owned();
         let rows = [
-            (ProbeError::Slow { what: what() }, Exit::TryAgain, "went on for 30 s"),
+            (ProbeError::Slow { what: what() }, Exit::TryAgain, "as it said, within 30 s"),
             (ProbeError::Unreachable { cause: "gone".into() }, Exit::TryAgain, "cannot reach the database: gone"),
             (ProbeError::NotPermitted { what: what() }, Exit::Never, "give the runner's role the right"),
             (ProbeError::NotPreparable { what: what() }, Exit::Never, "give the runner's role the right"),

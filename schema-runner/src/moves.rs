@@ -78,7 +78,7 @@ impl Moves for Declared {
     }
 
     fn traces(&self, change: &SchemaChange, phase: SchemaPhase, hidden: bool) -> Vec<Trace> {
-        schema_changes::traces(change, phase, hidden)
+        schema_changes::traces(self.0, change, phase, hidden)
     }
 
     fn sync_conflict(

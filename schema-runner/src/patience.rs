@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     clock::jittered,
     halt::{Halt, MoveError, chain},
-    report::{Event, Report},
+    report::{Event, LockView, Report},
     signals::Stop,
 };
 
@@ -81,17 +81,18 @@ impl Waiter<'_> {
     /// Sleeps before the next try for a lock; gives up when the time is over, or when waiting is of no use.
     pub(crate) async fn wait(&self, patience: &mut Patience, cause: WriteError) -> Result<(), Halt> {
         // Whatever else went wrong leaves open whether it happened: the next attempt asks the ledger.
-        let WriteError::LockNotAvailable { .. } = &cause else { return Err(cause.into()) };
         let why = chain(&cause);
+        let WriteError::LockNotAvailable { table, blocker: held_by } = cause else { return Err(cause.into()) };
+        let lock = LockView { table, held_by };
         if self.stop.is_set() {
             return Err(Halt::Stopped);
         }
         let Some(pause) = patience.pause() else {
-            return Err(MoveError::Busy { why, seconds: patience.waited().as_secs() }.into());
+            return Err(MoveError::Busy { why, lock, seconds: patience.waited().as_secs() }.into());
         };
         if patience.is_worth_telling() {
             let (change, step, tries) = (self.change.clone(), self.step, patience.tries());
-            self.report.tell(&Event::LockWait { change, step, why, tries });
+            self.report.tell(&Event::LockWait { change, step, why, lock, tries });
         }
         self.stop.sleep(pause).await;
         Ok(())

@@ -443,7 +443,12 @@ impl Attempt<'_> {
     fn fail(&self, change: &schema_phases::ChangeName, cause: &MoveError, tally: &mut Tally) {
         tally.failed += 1;
         tally.exit = tally.exit.max(cause.exit());
-        self.report(Event::Failed { change: change.clone(), why: chain(cause), exit: cause.exit() });
+        self.report(Event::Failed {
+            change: change.clone(),
+            why: chain(cause),
+            lock: cause.lock().cloned(),
+            exit: cause.exit(),
+        });
     }
 }
 

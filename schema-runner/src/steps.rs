@@ -194,7 +194,10 @@ impl Attempt<'_> {
         loop {
             match self.session.commit(self.generation, transaction).await {
                 Ok(_) => {
-                    self.progress();
+                    // An intent is none: what fails behind it each time would be tried for ever.
+                    if transaction.records.iter().any(|it| matches!(it, Record::Done(..) | Record::Settle(..))) {
+                        self.progress();
+                    }
                     return Ok(());
                 }
                 Err(cause @ WriteError::LockNotAvailable { .. }) => match patience.pause() {

@@ -14,13 +14,14 @@ use clap::CommandFactory;
 use phase_ledger::{
     DatabaseUrl, LedgerEngine, Probe, ProbeError, ReadError, Session, WriteError, open_probe, open_reader, open_session,
 };
+use prometheus_source::Prometheus;
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
 use schema_runner::{
-    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, WantedPlan,
-    WhenHeld,
+    Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, THROTTLE_ANSWER,
+    WantedPlan, WhenHeld,
     adopt::{Adopt, adopt},
-    chain,
+    batch_aim, chain,
     check::{Question, Siblings, Wait, check},
     doctor::doctor,
     gate_role,
@@ -225,7 +226,7 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         when_held: if args.if_free { WhenHeld::Leave } else { WhenHeld::Poll },
         lock_patience: args.lock_patience,
         retry_for: args.retry_for,
-        batch_aim: args.batch.or(declared.batch).unwrap_or(defaults.batch_aim),
+        batch_aim: args.batch.or(declared.batch).unwrap_or(batch_aim(plan.database.engine)),
         connections: args.connections.or(declared.connections).unwrap_or(defaults.connections),
         ..defaults
     };
@@ -235,13 +236,15 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         .as_ref()
         .map(|declared| Checkpoints { directory: declared.directory.clone().into(), url: url.clone() });
     let connect = Database(url.clone());
+    let prometheus = Prometheus::new(args.prometheus, THROTTLE_ANSWER);
+    let engine = plan.database.engine;
     let ports = Ports {
         connect: &connect,
         live: sight.live.as_ref(),
         wanted: sight.wanted.as_ref(),
-        moves: &Declared(plan.database.engine),
+        moves: &Declared(engine),
         checkpoints: checkpoints.as_ref(),
-        throttle: &DeclaredThrottle::new(&declared.throttle, plan.database.engine, &connect, clock()),
+        throttle: &DeclaredThrottle::new(&declared.throttle, engine, &connect, &prometheus, clock()),
         report: &report,
     };
     Ok(run(&plan, &ports, &settings, &stop).await.code())

@@ -12,6 +12,8 @@
 
 #[path = "runner/binary.rs"]
 mod binary;
+#[path = "runner/blockers.rs"]
+mod blockers;
 #[path = "runner/database.rs"]
 mod database;
 #[path = "runner/doctor.rs"]
@@ -32,12 +34,16 @@ mod kubernetes;
 mod life;
 #[path = "runner/obstacles.rs"]
 mod obstacles;
+#[path = "runner/pgroll_issues.rs"]
+mod pgroll_issues;
 #[path = "runner/project.rs"]
 mod project;
 #[path = "runner/rights.rs"]
 mod rights;
 #[path = "runner/secrets.rs"]
 mod secrets;
+#[path = "runner/secure.rs"]
+mod secure;
 #[path = "runner/sessions.rs"]
 mod sessions;
 #[path = "runner/soak.rs"]
@@ -48,6 +54,12 @@ mod torture;
 mod traffic;
 #[path = "runner/verify.rs"]
 mod verify;
+
+/// A figure that `make test` shows: what is printed by a test that passes is kept back, what it writes to standard error is not.
+fn tell(figure: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{figure}");
+}
 
 /// One test on SQLite and one on PostgreSQL.
 macro_rules! on_both {

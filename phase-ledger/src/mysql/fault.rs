@@ -47,33 +47,93 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
 
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
     match number(error) {
-        // A wait ended by lock_wait_timeout or innodb_lock_wait_timeout; NOWAIT on MySQL.
-        Some(1205 | 3572) => Fault::Lock,
-        // Deadlock; KILL QUERY or a bound on the statement's time; full disk or tablespace; too many locks; the table
-        // was altered meanwhile; the server is read-only (a failover under way); a commit refused by replication.
-        Some(1213 | INTERRUPTED | 1969 | 3024 | 1021 | 1114 | 1206 | 1412 | 1290 | 1836 | READ_ONLY | 3101) => {
-            Fault::Passing
-        }
-        // The server goes down, or ended this session: shutdown, KILL, wait_timeout, too many connections.
-        Some(1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 | 1040 | 1203 | 1226 | 2006 | 2013) => {
-            Fault::Gone
-        }
-        Some(_) => Fault::Refused,
+        Some(number) => meaning(number),
         None => Fault::of_driver(error),
+    }
+}
+
+/// What the server's number of an error means.
+const fn meaning(number: u16) -> Fault {
+    match number {
+        // A wait ended by lock_wait_timeout or innodb_lock_wait_timeout; NOWAIT on MySQL.
+        1205 | 3572 => Fault::Lock,
+        // Deadlock; KILL QUERY or a bound on the statement's time; too many locks; the table was altered meanwhile; an
+        // index built beside too many writes; the server is read-only (a failover under way); a commit refused by
+        // replication.
+        1213 | INTERRUPTED | 1969 | 3024 | 1206 | 1412 | 1799 | 1290 | 1836 | READ_ONLY | 3101 => Fault::Passing,
+        // The server goes down, or ended this session: shutdown, KILL, wait_timeout, too many connections.
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 | 1040 | 1203 | 1226 | 2006 | 2013 => Fault::Gone,
+        _ if short_of(number).is_some() => Fault::Passing,
+        _ => Fault::Refused,
+    }
+}
+
+/// What the server is short of, when that is what the number says.
+const fn short_of(number: u16) -> Option<&'static str> {
+    match number {
+        // Disk full; a table that is full; the same of a temporary file, the undo log, the file under a table.
+        20 | 1021 | 1114 | 1878 | 3019 => Some("disk space"),
+        // Memory; for sorting; threads; transactions at once; file handles.
+        5 | 23 | 1037 | 1038 | 1041 | 1135 | 1637 => Some("memory, threads or file handles"),
+        // The numbers of mysys: a file of the server's own that could not be made, read, written, removed or renamed.
+        // Not 8 (unused), 18 and 19 (warnings), 22 and 28 (an unknown character set or collation).
+        1..=4 | 6 | 7 | 9..=17 | 21 | 24..=27 | 29 | 30
+        // The same of a statement: cannot create, delete, stat, lock, open, close, read, write; whatever the storage
+        // engine has no number for; while committing.
+        | 1004 | 1009 | 1011 | 1013 | 1015 | 1016 | 1023 | 1024 | 1026 | 1030 | 1180 => Some("files it can read and write"),
+        _ => None,
     }
 }
 
 /// As [`Fault::write_error`].
 pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) -> WriteError {
-    fault(&cause).write_error(cause, sql, table)
+    let need = number(&cause).and_then(short_of);
+    fault(&cause).write_error(cause, sql, table, need)
 }
 
 /// As [`Fault::fence_error`].
 pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
-    fault(&cause).fence_error(cause, sql, LEDGER)
+    let need = number(&cause).and_then(short_of);
+    fault(&cause).fence_error(cause, sql, LEDGER, need)
 }
 
 /// As [`Fault::query_error`].
 pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
-    fault(&cause).query_error(cause, sql)
+    let need = number(&cause).and_then(short_of);
+    fault(&cause).query_error(cause, sql, need)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_means_one_thing() {
+        let rows: [(Fault, &[u16]); 4] = [
+            (Fault::Lock, &[1205, 3572]),
+            (
+                Fault::Passing,
+                // 6: a file that the server wanted to remove is gone. 28 as the storage engine's is within 1030.
+                &[
+                    1, 3, 5, 6, 7, 20, 27, 29, 1021, 1030, 1037, 1114, 1135, 1180, 1213, 1317, 1412, 1792, 1799, 1878,
+                    1969,
+                ],
+            ),
+            (Fault::Gone, &[1040, 1053, 1159, 1161, 1927, 2006, 2013]),
+            // Unknown character sets and collations; syntax; no table; denied; a duplicate; data that does not fit; a
+            // row that no cache or index takes, whenever it is tried.
+            (Fault::Refused, &[0, 8, 18, 22, 28, 31, 1044, 1054, 1062, 1064, 1071, 1142, 1146, 1197, 1264, 1366, 1419]),
+        ];
+        for (want, numbers) in rows {
+            for number in numbers {
+                assert_eq!(meaning(*number), want, "{number}");
+            }
+        }
+        for (number, want) in
+            [(1114, "disk space"), (1135, "memory, threads or file handles"), (6, "files it can read and write")]
+        {
+            assert_eq!(short_of(number), Some(want), "{number}");
+        }
+        assert_eq!(short_of(1213), None, "a deadlock is nobody's need");
+    }
 }

@@ -10,13 +10,34 @@ pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
 
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
     match sqlstate(error).as_deref() {
-        Some("55P03") => Fault::Lock,
-        Some("40P01" | "40001" | "57014") => Fault::Passing,
-        // 57P: the server goes down or ends the session; 08: the connection; 25P03: idle for too long in a transaction.
-        Some(code) if code.starts_with("57P") || code.starts_with("08") || code == "25P03" => Fault::Gone,
-        Some(code) if code.starts_with("53") => Fault::Passing,
-        Some(_) => Fault::Refused,
+        Some(code) => meaning(code),
         None => Fault::of_driver(error),
+    }
+}
+
+/// What an SQLSTATE means.
+fn meaning(code: &str) -> Fault {
+    match code {
+        "55P03" => Fault::Lock,
+        // Deadlock; serialization; cancelled, or over a bound on the statement's time; the server became read-only (a
+        // failover under way, or a provider's answer to a full disk).
+        "40P01" | "40001" | "57014" | "25006" => Fault::Passing,
+        // 57P: the server goes down or ends the session; 08: the connection; 25P03: idle for too long in a transaction.
+        _ if code.starts_with("57P") || code.starts_with("08") || code == "25P03" => Fault::Gone,
+        _ if short_of(code).is_some() => Fault::Passing,
+        _ => Fault::Refused,
+    }
+}
+
+/// What the server is short of, when that is what the SQLSTATE says.
+fn short_of(code: &str) -> Option<&'static str> {
+    match code {
+        "53100" => Some("disk space"),
+        "53300" => Some("connections"),
+        _ if code.starts_with("53") => Some("memory, or what its configuration allows"),
+        // A file that is not there (58P01) or there already (58P02) is as often a library that nobody installed.
+        "58000" | "58030" => Some("files it can read and write"),
+        _ => None,
     }
 }
 
@@ -31,15 +52,42 @@ pub(super) fn no_connection(cause: sqlx::Error) -> ReadError {
 
 /// As [`Fault::write_error`].
 pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) -> WriteError {
-    fault(&cause).write_error(cause, sql, table)
+    let need = sqlstate(&cause).as_deref().and_then(short_of);
+    fault(&cause).write_error(cause, sql, table, need)
 }
 
 /// As [`Fault::fence_error`].
 pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
-    fault(&cause).fence_error(cause, sql, "phasegate.ledger")
+    let need = sqlstate(&cause).as_deref().and_then(short_of);
+    fault(&cause).fence_error(cause, sql, "phasegate.ledger", need)
 }
 
 /// As [`Fault::query_error`].
 pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
-    fault(&cause).query_error(cause, sql)
+    let need = sqlstate(&cause).as_deref().and_then(short_of);
+    fault(&cause).query_error(cause, sql, need)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_means_one_thing() {
+        let rows: [(Fault, &[&str]); 4] = [
+            (Fault::Lock, &["55P03"]),
+            (
+                Fault::Passing,
+                &["40001", "40P01", "57014", "25006", "53000", "53100", "53200", "53300", "53400", "58000", "58030"],
+            ),
+            (Fault::Gone, &["57P01", "57P02", "57P03", "57P05", "08006", "08P01", "25P03"]),
+            (Fault::Refused, &["22P02", "23505", "42501", "42P01", "58P01", "58P02", "XX000", "XX001", ""]),
+        ];
+        for (want, codes) in rows {
+            for code in codes {
+                assert_eq!(meaning(code), want, "{code}");
+            }
+        }
+        assert_eq!((short_of("53100"), short_of("40P01")), (Some("disk space"), None));
+    }
 }

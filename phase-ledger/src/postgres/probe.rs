@@ -123,6 +123,8 @@ fn regclass(table: &TableName) -> String {
 fn failed(cause: sqlx::Error) -> ProbeError {
     match fault::sqlstate(&cause).as_deref() {
         Some("42501") => ProbeError::NotPermitted { what: said(&cause) },
+        // A write: every question stands in a transaction that may only read.
+        Some("25006") => ProbeError::Refused { what: said(&cause) },
         Some(_) | None => {
             let fault = fault::fault(&cause);
             unanswered(cause, fault)

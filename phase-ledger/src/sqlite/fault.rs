@@ -1,6 +1,6 @@
 //! What SQLite's errors mean to a ledger.
 
-use crate::{ReadError, WriteError, text::shortened};
+use crate::{ReadError, WriteError, error::ServerInNeed, text::shortened};
 
 /// The primary result code: <https://www.sqlite.org/rescode.html>.
 pub(super) fn primary_code(error: &sqlx::Error) -> Option<i64> {
@@ -13,9 +13,11 @@ pub(super) const ERROR: i64 = 1;
 const BUSY: i64 = 5;
 const LOCKED: i64 = 6;
 const INTERRUPT: i64 = 9;
+const NOMEM: i64 = 7;
 const IOERR: i64 = 10;
 const CORRUPT: i64 = 11;
 const FULL: i64 = 13;
+const CANTOPEN: i64 = 14;
 const NOTADB: i64 = 26;
 
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
@@ -35,11 +37,40 @@ pub(super) fn unreachable(cause: sqlx::Error) -> ReadError {
 pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: &str) -> WriteError {
     match primary_code(&cause) {
         Some(BUSY | LOCKED) => WriteError::LockNotAvailable { table: table.to_owned(), blocker: None },
-        Some(INTERRUPT | IOERR | FULL) => WriteError::Transient { cause: Box::new(cause) },
+        Some(INTERRUPT) => WriteError::Transient { cause: Box::new(cause) },
+        Some(code) if short_of(code).is_some() => WriteError::Transient { cause: passing(cause) },
         Some(_) => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
         None if matches!(cause, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_)) => {
             WriteError::Transient { cause: Box::new(cause) }
         }
         None => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
+    }
+}
+
+/// What the machine is short of, when that is what a primary result code says.
+const fn short_of(code: i64) -> Option<&'static str> {
+    match code {
+        FULL => Some("disk space"),
+        NOMEM => Some("memory"),
+        IOERR | CANTOPEN => Some("files it can read and write"),
+        _ => None,
+    }
+}
+
+/// An error that may pass, and what is to be done on the machine when it is the machine's.
+fn passing(cause: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match primary_code(&cause).and_then(short_of) {
+        Some(what) => Box::new(ServerInNeed { what, cause: Box::new(cause) }),
+        None => Box::new(cause),
+    }
+}
+
+/// The error of a query of the caller.
+pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
+    let statement = shortened(sql, 200);
+    match primary_code(&cause) {
+        Some(BUSY | LOCKED | INTERRUPT) => ReadError::Passing { statement, cause: Box::new(cause) },
+        Some(code) if short_of(code).is_some() => ReadError::Passing { statement, cause: passing(cause) },
+        Some(_) | None => ReadError::Query { statement, cause: Box::new(cause) },
     }
 }

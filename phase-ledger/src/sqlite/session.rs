@@ -394,8 +394,7 @@ impl Session for SqliteSession {
         let connection = self.idle().await.map_err(|cause| ReadError::Unreachable { cause: Box::new(cause) })?;
         let rows = values::query(statement).fetch_all(connection).await;
         let rows = rows.and_then(|rows| rows.iter().map(values::cells).collect::<Result<_, _>>());
-        let statement = || crate::text::shortened(&statement.sql, 200);
-        rows.map_err(|cause| ReadError::Query { statement: statement(), cause: Box::new(cause) })
+        rows.map_err(|cause| fault::query_error(cause, &statement.sql))
     }
 }
 

@@ -1,8 +1,8 @@
 //! `mysql://` and `mariadb://`: one protocol, and the second says that the server must be MariaDB.
 
-use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{ConnectOptions as _, mysql::MySqlConnectOptions};
 
-use super::{BadDatabaseUrl, no_stray_marks};
+use super::{BadDatabaseUrl, as_typed, decoded, no_stray_marks};
 use crate::mysql::Flavour;
 
 /// Where a MariaDB or MySQL database is.
@@ -11,6 +11,46 @@ pub(crate) struct MysqlAddress {
     pub(crate) options: MySqlConnectOptions,
     /// The server that it must lead to; `mysql://` alone says nothing of that.
     pub(crate) must_be: Option<Flavour>,
+}
+
+impl MysqlAddress {
+    /// The password, where the server's own tools look for it.
+    pub(super) fn tool_environment(&self) -> Vec<(&'static str, String)> {
+        let url = self.options.to_url_lossy();
+        url.password().and_then(decoded).map(|password| ("MYSQL_PWD", password)).into_iter().collect()
+    }
+
+    /// Everything else. The tools of MariaDB and MySQL say differently what they want of TLS.
+    pub(super) fn tool_arguments(&self) -> Vec<String> {
+        let url = self.options.to_url_lossy();
+        let mut all = match self.options.get_socket() {
+            Some(socket) => vec![format!("--socket={}", socket.display())],
+            None => vec![
+                "--protocol=TCP".to_owned(),
+                format!("--host={}", self.options.get_host()),
+                format!("--port={}", self.options.get_port()),
+            ],
+        };
+        all.extend(decoded(url.username()).map(|user| format!("--user={user}")));
+        for (name, value) in url.query_pairs() {
+            match (name.as_ref(), self.must_be) {
+                ("ssl-mode", Some(Flavour::Mariadb)) => match value.to_ascii_uppercase().as_str() {
+                    "DISABLED" => all.push("--skip-ssl".to_owned()),
+                    // They cannot check who signed it without checking for whom: rather too strict than not at all.
+                    "VERIFY_CA" | "VERIFY_IDENTITY" => {
+                        all.extend(["--ssl", "--ssl-verify-server-cert"].map(str::to_owned));
+                    }
+                    "REQUIRED" => all.push("--ssl".to_owned()),
+                    _ => {}
+                },
+                ("ssl-mode", Some(Flavour::Mysql) | None) => all.push(format!("--ssl-mode={value}")),
+                ("ssl-ca" | "ssl-cert" | "ssl-key", _) => all.push(format!("--{name}={}", as_typed(&value))),
+                _ => {}
+            }
+        }
+        all.push(self.options.get_database().unwrap_or_default().to_owned());
+        all
+    }
 }
 
 /// Read by the driver.

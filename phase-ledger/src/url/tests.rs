@@ -3,7 +3,9 @@ use super::*;
 #[test]
 fn a_tool_finds_the_address_in_its_environment() {
     let url: DatabaseUrl =
-        "postgres://us%40er:s3cret%2Fof%40the%23tests@db.example:5433/shop?sslmode=require".parse().unwrap();
+        "postgres://us%40er:s3cret%2Fof%40the%23tests@db.example:5433/shop?sslmode=verify-full&sslrootcert=/etc/ca.pem"
+            .parse()
+            .unwrap();
     let environment: std::collections::BTreeMap<&str, String> = url.tool_environment().into_iter().collect();
     let want = [
         ("PGHOST", "db.example"),
@@ -11,10 +13,32 @@ fn a_tool_finds_the_address_in_its_environment() {
         ("PGUSER", "us@er"),
         ("PGDATABASE", "shop"),
         ("PGPASSWORD", "s3cret/of@the#tests"),
-        ("PGSSLMODE", "require"),
+        ("PGSSLMODE", "verify-full"),
+        ("PGSSLROOTCERT", "/etc/ca.pem"),
     ];
     assert_eq!(environment, want.map(|(name, value)| (name, value.to_owned())).into());
     assert!("sqlite:///a.db".parse::<DatabaseUrl>().unwrap().tool_environment().is_empty());
+}
+
+#[test]
+fn the_tools_of_mariadb_are_told_everything_but_the_password_by_their_arguments() {
+    let of = |text: &str, engine| text.parse::<DatabaseUrl>().unwrap().expecting(engine).unwrap();
+    let text =
+        "mysql://us%40er:s3cret%2Fof%40the%23tests@db.example:3307/shop?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/ca.pem";
+    let shared = ["--protocol=TCP", "--host=db.example", "--port=3307", "--user=us@er"];
+    for (engine, tls) in [
+        (LedgerEngine::Mariadb, &["--ssl", "--ssl-verify-server-cert", "--ssl-ca=/etc/ca.pem"][..]),
+        (LedgerEngine::Mysql, &["--ssl-mode=VERIFY_IDENTITY", "--ssl-ca=/etc/ca.pem"]),
+    ] {
+        let url = of(text, engine);
+        assert_eq!(url.tool_arguments(), [&shared[..], tls, &["shop"]].concat());
+        assert_eq!(url.tool_environment(), [("MYSQL_PWD", "s3cret/of@the#tests".to_owned())]);
+    }
+    let plain = of("mariadb://anna@db/shop?ssl-mode=disabled", LedgerEngine::Mariadb).tool_arguments();
+    assert!(plain.contains(&"--skip-ssl".to_owned()), "{plain:?}");
+    let signed = of("mariadb://anna@db/shop?ssl-mode=verify_ca", LedgerEngine::Mariadb).tool_arguments();
+    assert!(signed.contains(&"--ssl-verify-server-cert".to_owned()), "{signed:?}");
+    assert!("postgres://anna:b@db/shop".parse::<DatabaseUrl>().unwrap().tool_arguments().is_empty());
 }
 
 #[test]

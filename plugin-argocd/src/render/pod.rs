@@ -6,8 +6,8 @@ use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, LocalObjectReference, ObjectFieldSelector,
         PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, ProjectedVolumeSource,
-        ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, Toleration, Volume, VolumeMount,
-        VolumeProjection,
+        ResourceRequirements, SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, Toleration,
+        Volume, VolumeMount, VolumeProjection,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
@@ -17,6 +17,9 @@ use crate::params;
 
 /// Where the runner finds the plan.
 const PLAN: &str = "/etc/phasegate/plan";
+/// Where it finds the Prometheus servers, and what their file points to.
+const PROMETHEUS: &str = "/etc/phasegate/prometheus";
+const PROMETHEUS_FILE: &str = "/etc/phasegate/prometheus/prometheus.yaml";
 
 pub(super) fn template(ask: &Ask<'_>, parts: &[Part]) -> PodTemplateSpec {
     let params = ask.params;
@@ -64,12 +67,17 @@ fn container(ask: &Ask<'_>) -> Container {
     if let Some((directory, _)) = checkpoint_volume(ask) {
         mounts.push(mount("checkpoints", directory, None));
     }
+    let mut args = vec!["--plan", PLAN, "--kubernetes"];
+    if prometheus_secret(ask).is_some() {
+        mounts.push(mount("prometheus", PROMETHEUS, Some(true)));
+        args.extend(["--prometheus", PROMETHEUS_FILE]);
+    }
     Container {
         name: "phasegate".to_owned(),
         image: Some(params.image.clone()),
         image_pull_policy: params.image_pull_policy.clone(),
         command: words(&["phasegate", "run"]),
-        args: words(&["--plan", PLAN, "--kubernetes"]),
+        args: words(&args),
         env: Some(environment(ask)),
         resources: Some(ResourceRequirements {
             requests: quantities(&params.requests),
@@ -118,6 +126,11 @@ fn checkpoint_volume<'a>(ask: &'a Ask<'_>) -> Option<(&'a str, &'a str)> {
     Some((checkpoint.directory.as_str(), checkpoint.volume.as_deref()?))
 }
 
+/// The Secret with the Prometheus servers that a throttle asks.
+fn prometheus_secret<'a>(ask: &'a Ask<'_>) -> Option<&'a str> {
+    ask.declared.plan.database.backfill.throttle.prometheus.as_ref()?.servers.as_deref()
+}
+
 fn volumes(ask: &Ask<'_>, parts: &[Part]) -> Vec<Volume> {
     let sources = parts
         .iter()
@@ -141,6 +154,11 @@ fn volumes(ask: &Ask<'_>, parts: &[Part]) -> Vec<Volume> {
             claim_name: claim.to_owned(),
             read_only: None,
         }),
+        ..Volume::default()
+    }));
+    volumes.extend(prometheus_secret(ask).map(|secret| Volume {
+        name: "prometheus".to_owned(),
+        secret: Some(SecretVolumeSource { secret_name: Some(secret.to_owned()), ..SecretVolumeSource::default() }),
         ..Volume::default()
     }));
     volumes

@@ -90,6 +90,27 @@ fn the_plan_arrives_in_the_pod_as_it_is_in_git_however_long_it_is() {
 }
 
 #[test]
+fn a_throttle_by_prometheus_finds_its_servers_and_their_secrets_mounted() {
+    let dir = example();
+    let file = dir.path().join("phasegate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let throttle = "  backfill: {throttle: {prometheus: {servers: customers-prometheus, measures: [{name: load, query: up, atMost: 4}]}}}\n";
+    std::fs::write(&file, format!("{}\n{throttle}", text.trim_end())).unwrap();
+    let objects = generate(dir.path(), &[]);
+    let job: Job = all(&objects, "Job").remove(0);
+    let pod = job.spec.unwrap().template.spec.unwrap();
+    let container = &pod.containers[0];
+    let args = container.args.as_ref().unwrap().join(" ");
+    assert!(args.ends_with("--prometheus /etc/phasegate/prometheus/prometheus.yaml"), "{args}");
+    let mounts = container.volume_mounts.as_ref().unwrap();
+    let mount = mounts.iter().find(|mount| mount.mount_path == "/etc/phasegate/prometheus").unwrap();
+    assert_eq!(mount.read_only, Some(true));
+    let volumes = pod.volumes.unwrap();
+    let volume = volumes.into_iter().find(|volume| volume.name == mount.name).unwrap();
+    assert_eq!(volume.secret.unwrap().secret_name.as_deref(), Some("customers-prometheus"));
+}
+
+#[test]
 fn another_spec_is_another_job_and_the_wanted_digest_is_the_plans_alone() {
     let dir = example();
     let names = |more: &[&str]| {

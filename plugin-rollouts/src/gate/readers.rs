@@ -81,7 +81,7 @@ impl Readers {
 /// Why the ledger is a missing fact. The causes of drivers hold no credential (phase-ledger's promise).
 pub(super) fn because(error: ReadError) -> Because {
     match &error {
-        ReadError::Unreachable { .. } => Because::Unreachable(chain(&error)),
+        ReadError::Unreachable { .. } | ReadError::Passing { .. } => Because::Unreachable(chain(&error)),
         ReadError::NotPermitted { .. } => Because::NotPermitted(error.to_string()),
         ReadError::Standby
         | ReadError::OtherServer { .. }

@@ -3,6 +3,7 @@
 
 use std::{mem::take, sync::atomic::Ordering, time::Duration};
 
+use prometheus_source::tls;
 use reqwest::{
     Client, Url,
     header::{CONTENT_TYPE, HeaderValue},
@@ -11,7 +12,7 @@ use reqwest::{
 use tokio::time::sleep;
 
 use super::{Ended, Spans, otlp};
-use crate::{chain::chain, sources::tls};
+use crate::chain::chain;
 
 /// How long spans are gathered before they are sent.
 const GATHER: Duration = Duration::from_secs(2);

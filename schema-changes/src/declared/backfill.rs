@@ -5,7 +5,15 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{BackfillSettings, DailyWindow, Engine, ThrottleSettings, declared::Complaints, sql_text::statements};
+use crate::{
+    BackfillSettings, DailyWindow, Engine, PrometheusThrottle, ThrottleMeasure, ThrottleSettings,
+    declared::{
+        Complaints,
+        database::check_secret_name,
+        measure::{self, Question},
+    },
+    sql_text::statements,
+};
 
 /// How rows are filled.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -14,7 +22,8 @@ pub(crate) struct BackfillSpec {
     /// How many connections fill at once, 1 to 16. More than the server has spare cores only hurts.
     #[serde(default)]
     connections: Option<u32>,
-    /// How long one batch aims to take, from 5ms to 5s: a writer that meets it waits that long. 35ms if absent.
+    /// How long one batch aims to take, from 5ms to 5s: a writer that meets it waits that long. 35ms if absent, and on
+    /// SQLite 5ms.
     #[serde(default)]
     batch: Option<String>,
     /// When to rest. What cannot be seen holds the backfill, too.
@@ -36,9 +45,40 @@ struct ThrottleSpec {
     /// Rest while this query returns a number above 0. It runs once a second and must return one row with one number.
     #[serde(default)]
     query: Option<String>,
+    /// Rest unless Prometheus says that these numbers are within their bounds.
+    #[serde(default)]
+    prometheus: Option<PrometheusSpec>,
     /// Work only at these times of the day.
     #[serde(default)]
     window: Option<WindowSpec>,
+}
+
+/// What Prometheus must say for a backfill to work.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PrometheusSpec {
+    /// The name of a Secret with `prometheus.yaml`, which names the servers, and with what that points to. The rendered
+    /// Job mounts it at /etc/phasegate/prometheus. Elsewhere the file is given by `phasegate run --prometheus FILE`.
+    servers: Option<String>,
+    /// The numbers; at most 5.
+    measures: Vec<MeasureSpec>,
+}
+
+/// One number that Prometheus computes, and its bounds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct MeasureSpec {
+    /// What it is called in messages: 1 to 40 characters of a-z, 0-9 and -.
+    name: String,
+    /// Which of the servers in the file; by default the first.
+    server: Option<String>,
+    /// The query, in PromQL, asked once a second. Its answer must be one number: no answer, NaN or several series make
+    /// the backfill rest.
+    query: String,
+    /// Rest while the number is above this.
+    at_most: Option<f64>,
+    /// Rest while the number is below this.
+    at_least: Option<f64>,
 }
 
 /// A daily window in UTC. It may go over midnight.
@@ -53,6 +93,8 @@ struct WindowSpec {
 
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(5);
+/// Each is asked once a second.
+const MOST_MEASURES: usize = 5;
 
 /// Checks it, and complains of what is wrong.
 pub(crate) fn checked(complaints: &mut Complaints<'_>, engine: Engine, spec: BackfillSpec) -> BackfillSettings {
@@ -77,7 +119,7 @@ pub(crate) fn checked(complaints: &mut Complaints<'_>, engine: Engine, spec: Bac
 }
 
 fn checked_throttle(complaints: &mut Complaints<'_>, engine: Engine, spec: ThrottleSpec) -> ThrottleSettings {
-    let ThrottleSpec { replication_lag, active_sessions, query, window } = spec;
+    let ThrottleSpec { replication_lag, active_sessions, query, prometheus, window } = spec;
     let here = |field| ["spec", "backfill", "throttle", field];
     if replication_lag.is_some() && engine != Engine::Postgres {
         complaints.add(
@@ -98,8 +140,32 @@ fn checked_throttle(complaints: &mut Complaints<'_>, engine: Engine, spec: Throt
         replication_lag: replication_lag.and_then(|text| duration(complaints, &here("replicationLag"), &text)),
         active_sessions,
         query,
+        prometheus: prometheus.map(|spec| checked_prometheus(complaints, spec)),
         window: window.and_then(|window| daily(complaints, &window)),
     }
+}
+
+fn checked_prometheus(complaints: &mut Complaints<'_>, spec: PrometheusSpec) -> PrometheusThrottle {
+    const HERE: [&str; 4] = ["spec", "backfill", "throttle", "prometheus"];
+    let PrometheusSpec { servers, measures } = spec;
+    if let Some(name) = &servers {
+        check_secret_name(complaints, &[&HERE[..], &["servers"]].concat(), name);
+    }
+    if !(1..=MOST_MEASURES).contains(&measures.len()) {
+        let what = format!("{} numbers are asked for", measures.len());
+        complaints.add(&[&HERE[..], &["measures"]].concat(), what, "name from 1 to 5");
+    }
+    let checked = |(at, spec): (usize, MeasureSpec)| {
+        let MeasureSpec { name, server, query, at_most, at_least } = spec;
+        let place = at.to_string();
+        let question = Question { name: &name, server: server.as_deref(), query: &query, at_most, at_least };
+        measure::check(&question, |field, message, remedy| {
+            complaints.add(&[&HERE[..], &["measures", &place, field]].concat(), message, remedy);
+        });
+        ThrottleMeasure { name, server, query, at_most, at_least }
+    };
+    let measures = measures.into_iter().enumerate().map(checked).collect();
+    PrometheusThrottle { servers, measures }
 }
 
 fn daily(complaints: &mut Complaints<'_>, window: &WindowSpec) -> Option<DailyWindow> {
@@ -164,12 +230,23 @@ mod tests {
     fn everything_that_can_be_said_is_read() {
         let all = "{connections: 2, batch: 50ms, throttle: {replicationLag: 10s, activeSessions: 40, \
                    query: SELECT 0, \
+                   prometheus: {servers: customers-prometheus, measures: [{name: load, query: 'max(node_load1)', \
+                   atMost: 4, server: main}]}, \
                    window: {from: '22:00', to: '06:30'}}}";
         let settings = with("postgres", all).unwrap();
         assert_eq!((settings.connections, settings.batch), (Some(2), Some(Duration::from_millis(50))));
         let throttle = settings.throttle;
         assert_eq!((throttle.replication_lag, throttle.active_sessions), (Some(Duration::from_secs(10)), Some(40)));
         assert_eq!(throttle.query.as_deref(), Some("SELECT 0"));
+        let load = ThrottleMeasure {
+            name: "load".into(),
+            server: Some("main".into()),
+            query: "max(node_load1)".into(),
+            at_most: Some(4.0),
+            at_least: None,
+        };
+        let servers = Some("customers-prometheus".to_owned());
+        assert_eq!(throttle.prometheus, Some(PrometheusThrottle { servers, measures: vec![load] }));
         assert_eq!(throttle.window, Some(DailyWindow { from: 1_320, to: 390 }));
         assert_eq!(with("sqlite", "{}").unwrap(), BackfillSettings::default());
     }
@@ -191,6 +268,17 @@ mod tests {
             ("postgres", "{throttle: {window: {from: '24:00', to: '06:00'}}}", "window.from: it is no time of the day"),
             ("postgres", "{throttle: {window: {from: '22:00', to: '6:00'}}}", "window.to: it is no time of the day"),
             ("postgres", "{throttle: {window: {from: '06:00', to: '06:00'}}}", "it begins when it ends"),
+            ("sqlite", "{throttle: {prometheus: {measures: []}}}", "prometheus.measures: 0 numbers are asked for"),
+            (
+                "sqlite",
+                "{throttle: {prometheus: {servers: A_b, measures: [{name: a, query: b, atMost: 1}]}}}",
+                "throttle.prometheus.servers: `A_b`",
+            ),
+            (
+                "sqlite",
+                "{throttle: {prometheus: {measures: [{name: a, query: b}]}}}",
+                "throttle.prometheus.measures.0.atMost: neither a bound above",
+            ),
             ("postgres", "{throttel: {}}", "did you mean throttle?"),
         ];
         for (engine, backfill, want) in rows {

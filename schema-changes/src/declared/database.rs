@@ -239,7 +239,7 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
     let checkpoint =
         checkpoint.map(|declared| Checkpoint { directory: declared.dump.directory, volume: declared.dump.volume });
     if let Some(Checkpoint { directory, volume }) = &checkpoint {
-        let taken = ["/", "/tmp", "/etc", "/etc/phasegate", "/etc/phasegate/plan"];
+        let taken = ["/", "/tmp", "/etc", "/etc/phasegate", "/etc/phasegate/plan", "/etc/phasegate/prometheus"];
         let whole = directory.trim_end_matches('/');
         if !directory.starts_with('/') || taken.contains(&whole) || whole.is_empty() || directory.contains(['\0', ':'])
         {
@@ -383,7 +383,7 @@ fn secret_key(Credential { secret_ref: SecretRef { name, key } }: Credential) ->
     SecretKey { name, key }
 }
 
-fn check_secret_name(complaints: &mut Complaints<'_>, path: &[&str], name: &str) {
+pub(crate) fn check_secret_name(complaints: &mut Complaints<'_>, path: &[&str], name: &str) {
     if name.len() > 253 || !name.split('.').all(is_label) {
         complaints.add(
             path,

@@ -3,6 +3,7 @@
 mod backfill;
 mod complaints;
 mod database;
+mod measure;
 mod names;
 mod ordered;
 mod schema;

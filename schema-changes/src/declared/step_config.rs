@@ -9,6 +9,7 @@ use crate::{
     FileError,
     declared::{
         Complaints,
+        measure::{self, Question},
         schema::step_config_schema,
         shape,
         yaml::{self, Node, Value},
@@ -29,7 +30,6 @@ const WATCH: std::ops::RangeInclusive<u64> = 30..=86_400;
 const TOLERATED: std::ops::RangeInclusive<u32> = 0..=10;
 /// Each is a query or two at each question.
 const MOST_MEASURES: usize = 10;
-const LONGEST_QUERY: usize = 4_000;
 
 static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(step_config_schema);
 
@@ -336,31 +336,10 @@ fn checked_measures(complaints: &mut Complaints<'_>, written: Vec<WrittenMeasure
             let path = of(field);
             complaints.add(&path.each_ref().map(String::as_str), message, remedy);
         };
-        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        for (field, word) in [("name", Some(&name)), ("server", server.as_ref())] {
-            let good = |word: &String| (1..=40).contains(&word.len()) && word.chars().all(label);
-            if let Some(word) = word.filter(|word| !good(word)) {
-                let start: String = word.chars().take(60).collect();
-                add(field, format!("`{start}` is no name"), "use 1 to 40 characters of a-z, 0-9 and -");
-            }
-        }
+        let question = Question { name: &name, server: server.as_deref(), query: &query, at_most, at_least };
+        measure::check(&question, &mut add);
         if !names.insert(name.clone()) {
             add("name", format!("`{name}` stands there twice"), "rename one");
-        }
-        if query.trim().is_empty() || query.len() > LONGEST_QUERY {
-            add("query", format!("it has {} characters", query.len()), "write PromQL of at most 4000 characters");
-        }
-        match (at_most, at_least) {
-            (None, None) => add("atMost", "neither a bound above nor one below is set".into(), "add atMost or atLeast"),
-            (Some(most), Some(least)) if least > most => {
-                add("atLeast", format!("{least} is above atMost, {most}"), "exchange the two");
-            }
-            (Some(_) | None, Some(_) | None) => {}
-        }
-        for (field, bound) in [("atMost", at_most), ("atLeast", at_least)] {
-            if bound.is_some_and(|bound| !bound.is_finite()) {
-                add(field, "it is no finite number".into(), "write digits");
-            }
         }
         let seconds = for_seconds.unwrap_or(0);
         if !HELD.contains(&seconds) {

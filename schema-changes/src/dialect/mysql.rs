@@ -202,7 +202,7 @@ pub(crate) fn drop_trigger(site: &Site<'_>, what: String, table: &str, suffix: &
 /// The column by which a write of ours tells the triggers that it converts by itself. In the row, as a session variable
 /// would outlive a statement that was killed, and the next write of a pooled connection would slip past the triggers.
 pub(crate) fn marker(site: &Site<'_>) -> String {
-    site.object_name("_m")
+    site.marker_name()
 }
 
 /// The triggers that keep both shapes of a mapping equal, in the order in which they are made: rows that an INSERT

@@ -11,7 +11,7 @@ use crate::{
         mysql_type::{Class, MysqlType},
     },
     expression::Expression,
-    refactoring::{Leg, Site},
+    refactoring::{Leg, Site, traces::Promise},
 };
 
 /// Create a table.
@@ -190,6 +190,19 @@ impl CreateTable {
     /// The names of its columns.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// What its rows are promised besides their columns.
+    pub(crate) fn promises(&self) -> Vec<Promise> {
+        let key = Promise::PrimaryKey(self.primary_key.clone());
+        let unique = |column: &&Column| column.form.unique;
+        let mut all = vec![key];
+        all.extend(self.columns.iter().filter(unique).map(|column| Promise::Unique(column.name.clone())));
+        all.extend(self.columns.iter().filter_map(|column| {
+            let table = column.form.references.as_ref()?.table.clone();
+            Some(Promise::ForeignKey { column: column.name.clone(), table })
+        }));
+        all
     }
 
     pub(crate) fn steps(&self, site: &Site<'_>, leg: Leg) -> Vec<Step> {

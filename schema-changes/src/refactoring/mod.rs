@@ -20,7 +20,7 @@ use schema_phases::{ChangeName, Conversion, LiveChange, Move, PhaseWindow, Schem
 use serde::Serialize;
 
 use crate::{
-    Catalog, Engine, Loss, SchemaChange, Step, SyncObject, TableFacts,
+    Catalog, ColumnFacts, Engine, Loss, SchemaChange, Step, SyncObject, TableFacts,
     declared::{Complaints, suggest},
     dialect::Dialect,
     refactoring::{
@@ -223,9 +223,38 @@ impl<'a> Site<'a> {
     pub(crate) fn keyed_table(&self, name: &str) -> Result<&'a TableFacts, Refused> {
         let facts = self.table(name)?;
         if facts.primary_key.is_empty() {
+            let table = self.dialect.quote(name);
+            let add = match self.dialect {
+                Dialect::Postgres => format!("CREATE UNIQUE INDEX CONCURRENTLY ON {table} (...)"),
+                Dialect::Sqlite => format!("CREATE UNIQUE INDEX ... ON {table} (...)"),
+                Dialect::Mysql | Dialect::Mariadb => {
+                    format!("ALTER TABLE {table} ADD UNIQUE (...), ALGORITHM=INPLACE, LOCK=NONE")
+                }
+            };
             return self.refuse(
-                format!("the table `{name}` has no primary key, so its rows cannot be filled range by range"),
-                "add a primary key to it first",
+                format!(
+                    "the table `{name}` has no primary key and no UNIQUE key over columns that are NOT NULL, so its rows \
+                     cannot be filled range by range"
+                ),
+                format!("add one of the two first, for example: {add}"),
+            );
+        }
+        let first = facts.primary_key.first().and_then(|first| facts.column(first));
+        let listed = |column: &&ColumnFacts| {
+            let of = |word: &str| column.sql_type.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+            of("enum(") || of("set(")
+        };
+        if self.dialect.commits_ddl()
+            && facts.primary_key.len() > 1
+            && let Some(column) = first.filter(listed)
+        {
+            return self.refuse(
+                format!(
+                    "the key of `{name}` begins with `{}`, an ENUM or SET, which no range of an index can begin with: each \
+                     batch would read the whole table",
+                    column.name
+                ),
+                "give the table a primary key that begins with another column",
             );
         }
         if let Some(dotted) = facts.primary_key.iter().find(|column| column.contains('.')) {
@@ -237,6 +266,11 @@ impl<'a> Site<'a> {
     /// The name of an object it makes. Sorts behind what anybody else would choose.
     pub(crate) fn object_name(&self, suffix: &str) -> String {
         object_name(self.change, suffix)
+    }
+
+    /// The name of the marker column of MariaDB and MySQL.
+    pub(crate) fn marker_name(&self) -> String {
+        marker_name(self.change)
     }
 
     /// The comment on every object it makes.
@@ -252,6 +286,11 @@ fn object_name(change: &ChangeName, suffix: &str) -> String {
 
 fn hidden_name(change: &ChangeName) -> String {
     object_name(change, "_old")
+}
+
+/// The marker column of MariaDB and MySQL.
+fn marker_name(change: &ChangeName) -> String {
+    object_name(change, "_m")
 }
 
 fn suggest_or<'a>(wanted: &str, known: impl Iterator<Item = &'a str>, otherwise: &str) -> String {

@@ -1,8 +1,10 @@
 //! The statements of a backfill: ranges of the primary key, bounded by keys that exist.
 //!
 //! Never arithmetic on keys, as they may be sparse, text or composite; and no OFFSET beyond the range itself. On PostgreSQL keys
-//! travel as text and are cast back, so that every type of key goes the same way and its index still serves.
+//! travel as text and are cast back, so that every type of key goes the same way and its index still serves; how on
+//! MariaDB and MySQL, each type decides.
 
+use super::key_type::KeyType;
 use phase_ledger::{Cell, Statement};
 use schema_changes::{Backfill, Engine, TableFacts, placeholder, quote};
 
@@ -16,6 +18,8 @@ pub(crate) struct Keyset {
 struct Column {
     quoted: String,
     sql_type: String,
+    /// How it travels on MariaDB and MySQL.
+    kind: KeyType,
 }
 
 /// A condition and the values in it.
@@ -33,11 +37,12 @@ impl Keyset {
     pub(crate) fn new(engine: Engine, it: &Backfill, facts: &TableFacts) -> Result<Self, String> {
         let column = |name: &String| {
             let facts = facts.column(name).ok_or_else(|| format!("`{}` has no column `{name}`", it.table))?;
-            Ok(Column { quoted: quote(engine, name), sql_type: facts.sql_type.clone() })
+            let kind = KeyType::of(&facts.sql_type);
+            Ok(Column { quoted: quote(engine, name), sql_type: facts.sql_type.clone(), kind })
         };
         let columns = it.key.iter().map(column).collect::<Result<Vec<_>, String>>()?;
         if columns.is_empty() {
-            return Err(format!("`{}` has no primary key; add one first", it.table));
+            return Err(format!("`{}` has no key; add one first", it.table));
         }
         Ok(Self { engine, table: quote(engine, &it.table), columns })
     }
@@ -53,8 +58,20 @@ impl Keyset {
             Engine::Postgres => {
                 ["enable_seqscan", "enable_sort"].map(|it| Statement::plain(format!("SET {it} = off"))).into()
             }
-            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => Vec::new(),
+            Engine::Mysql | Engine::Mariadb => self.in_utc().into_iter().map(|(enter, _)| enter).collect(),
+            Engine::Sqlite => Vec::new(),
         }
+    }
+
+    /// What the connection that holds the lock is told before it looks at keys, and after. A moment is written down in the
+    /// session's time zone, and in most of these an hour comes twice a year.
+    pub(crate) fn in_utc(&self) -> Option<(Statement, Statement)> {
+        let zoned = matches!(self.engine, Engine::Mysql | Engine::Mariadb)
+            && self.columns.iter().any(|column| matches!(column.kind, KeyType::Moment));
+        zoned.then(|| {
+            let enter = "SET @phasegate_zone = @@session.time_zone, SESSION time_zone = '+00:00'";
+            (Statement::plain(enter), Statement::plain("SET SESSION time_zone = @phasegate_zone"))
+        })
     }
 
     fn list(&self, render: impl Fn(&Column) -> String) -> String {
@@ -64,7 +81,8 @@ impl Keyset {
     fn selected(&self) -> String {
         self.list(|column| match self.engine {
             Engine::Postgres => format!("{}::text", column.quoted),
-            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => column.quoted.clone(),
+            Engine::Mysql | Engine::Mariadb => column.kind.selected(&column.quoted),
+            Engine::Sqlite => column.quoted.clone(),
         })
     }
 
@@ -72,7 +90,8 @@ impl Keyset {
         let value = placeholder(self.engine, number);
         match self.engine {
             Engine::Postgres => format!("{value}::{}", column.sql_type),
-            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => value,
+            Engine::Mysql | Engine::Mariadb => column.kind.value(&value),
+            Engine::Sqlite => value,
         }
     }
 
@@ -105,11 +124,11 @@ impl Keyset {
         let Some((column, value)) = pairs.next() else {
             return Condition { sql: "true".to_owned(), binds: Vec::new() };
         };
-        let mut sql = format!("{} {} ?", column.quoted, operator.as_str());
+        let mut sql = format!("{} {} {}", column.quoted, operator.as_str(), self.value(column, 1));
         let mut binds = vec![value.clone()];
         for (column, value) in pairs {
-            let name = &column.quoted;
-            sql = format!("{name} {loose} ? AND ({name} {strict} ? OR ({sql}))");
+            let (name, one) = (&column.quoted, self.value(column, 1));
+            sql = format!("{name} {loose} {one} AND ({name} {strict} {one} OR ({sql}))");
             binds.splice(0..0, [value.clone(), value.clone()]);
         }
         Condition { sql, binds }
@@ -338,6 +357,6 @@ mod tests {
     fn a_table_without_a_key_is_refused() {
         let it = Backfill { table: "t".into(), key: Vec::new(), assignments: String::new(), unfilled: String::new() };
         let refused = Keyset::new(Engine::Sqlite, &it, &TableFacts::default()).err();
-        assert_eq!(refused.as_deref(), Some("`t` has no primary key; add one first"));
+        assert_eq!(refused.as_deref(), Some("`t` has no key; add one first"));
     }
 }

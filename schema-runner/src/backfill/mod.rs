@@ -11,6 +11,7 @@
 mod crew;
 mod extent;
 mod foreman;
+mod key_type;
 mod keyset;
 mod pace;
 pub(crate) mod throttle;
@@ -19,6 +20,7 @@ use phase_ledger::{BackfillProgress, BackfillRange, Cell, Record, Statement, Tra
 use schema_changes::Backfill;
 use tokio::time::Instant;
 
+pub use self::pace::batch_aim;
 use self::{
     crew::{Crew, DEADLOCKS, ROW_WAIT},
     foreman::Foreman,
@@ -29,7 +31,7 @@ use crate::{
     halt::{Halt, MoveError},
     patience::Patience,
     protocol::{Attempt, Hand},
-    report::count,
+    report::{Event, count},
     verify::number,
 };
 
@@ -41,17 +43,34 @@ impl Attempt<'_> {
     /// Fills all rows, from where the ledger says that an earlier run came. Returns what was done, for people.
     pub(crate) async fn fill(&mut self, hand: &mut Hand<'_>, it: &Backfill, index: u32) -> Result<String, Halt> {
         let keyset = self.keyset(hand, it).await?;
+        let Some((enter, leave)) = keyset.in_utc() else { return self.fill_keyed(hand, it, &keyset, index).await };
+        self.session.query(&enter).await?;
+        let filled = self.fill_keyed(hand, it, &keyset, index).await;
+        // Also after a failure: the other changes go on with this connection.
+        let left = self.session.query(&leave).await;
+        let filled = filled?;
+        left?;
+        Ok(filled)
+    }
+
+    async fn fill_keyed(
+        &mut self,
+        hand: &mut Hand<'_>,
+        it: &Backfill,
+        keyset: &Keyset,
+        index: u32,
+    ) -> Result<String, Halt> {
         let change = hand.change.profile.name.clone();
         let (progress, ranges) = match hand.backfill.take() {
             Some(found) if found.step == index => (found, self.session.ranges(&change).await?),
-            Some(_) | None => self.begin_fill(hand, &keyset, index).await?,
+            Some(_) | None => self.begin_fill(hand, keyset, index).await?,
         };
-        let (progress, mut touched) = self.fill_ranges(hand, it, &keyset, progress, &ranges).await?;
+        let (progress, mut touched) = self.fill_ranges(hand, it, keyset, progress, &ranges).await?;
         for _ in 0..SWEEPS {
             if number(self.session.as_mut(), &keyset.count(&it.unfilled)).await? == 0 {
                 break;
             }
-            touched += self.sweep(hand, &keyset, it).await?;
+            touched += self.sweep(hand, keyset, it).await?;
         }
         self.record(vec![Record::Backfill(change.clone(), progress), Record::Done(change, index)]).await?;
         Ok(format!("filled {} rows of {}", count(touched), it.table))
@@ -95,19 +114,21 @@ impl Attempt<'_> {
         let timing = (self.settings.batch_aim, self.settings.batch_patience);
         let engine = self.plan.database.engine;
         let crew = Crew::new(self.generation, engine, it, keyset, waiter, timing, self.progressed, ranges);
-        let mut sessions = Vec::new();
+        let (mut sessions, before) = (Vec::new(), crew.rows_done());
         for _ in 0..extent::hands(engine, self.settings.connections).min(crew.waiting()) {
             sessions.push(self.ports.connect.open().await?);
         }
+        let connections = sessions.len();
         let work = async {
+            let began = Instant::now();
             let ended = futures::future::join_all(sessions.into_iter().map(|session| crew.work(session))).await;
             crew.finish();
-            ended
+            (ended, began.elapsed())
         };
         let mut foreman = Foreman::new(self, hand, &crew, progress);
         // Before the first row: outside of its window it fills none.
         foreman.look().await?;
-        let (ended, watched) = tokio::join!(work, foreman.watch());
+        let ((ended, took), watched) = tokio::join!(work, foreman.watch());
         let told = foreman.tell().await;
         let progress = foreman.progress();
         watched?;
@@ -121,6 +142,9 @@ impl Attempt<'_> {
         }
         stopped?;
         told?;
+        let (change, table) = (hand.change.profile.name.clone(), it.table.clone());
+        let rows = crew.rows_done().saturating_sub(before);
+        self.report(Event::Filled { change, step: hand.step, table, rows, connections, took });
         Ok((progress, crew.touched()))
     }
 

@@ -3,11 +3,12 @@
 use phase_ledger::{Cell, ReadError, Session, Statement};
 use schema_changes::{ColumnFacts, Engine, ForeignKeyFacts, IndexFacts, TableFacts, quote};
 
-use super::{int, text};
+use super::{int, text, unique_key};
 
 const MARIADB_COLUMNS: &str = include_str!("../sql/mariadb_columns.sql");
 const MYSQL_COLUMNS: &str = include_str!("../sql/mysql_columns.sql");
 const INDEXES: &str = include_str!("../sql/mysql_indexes.sql");
+const UNIQUE_KEYS: &str = include_str!("../sql/mysql_unique_keys.sql");
 const TRIGGERS: &str = include_str!("../sql/mysql_triggers.sql");
 const TABLE: &str = include_str!("../sql/mysql_table.sql");
 const FOREIGN_KEYS: &str = include_str!("../sql/mysql_foreign_keys.sql");
@@ -63,6 +64,9 @@ pub(super) async fn read(
         if let Some(index) = indexes.last_mut() {
             index.columns.extend(text(&row, 1));
         }
+    }
+    if primary_key.is_empty() {
+        primary_key = unique_key(&session.query(&about(UNIQUE_KEYS)).await?);
     }
     let triggers = session.query(&about(TRIGGERS)).await?.iter().filter_map(|row| text(row, 0)).collect();
     let rows = session.query(&about(TABLE)).await?;

@@ -3,10 +3,11 @@
 use phase_ledger::{Cell, ReadError, Session, Statement};
 use schema_changes::{ColumnFacts, Engine, ForeignKeyFacts, IndexFacts, TableFacts, quote};
 
-use super::{int, text};
+use super::{int, text, unique_key};
 
 const COLUMNS: &str = include_str!("../sql/postgres_columns.sql");
 const PRIMARY_KEY: &str = include_str!("../sql/postgres_primary_key.sql");
+const UNIQUE_KEYS: &str = include_str!("../sql/postgres_unique_keys.sql");
 const TRIGGERS: &str = include_str!("../sql/postgres_triggers.sql");
 const TABLE: &str = include_str!("../sql/postgres_table.sql");
 const INDEXES: &str = include_str!("../sql/postgres_indexes.sql");
@@ -30,7 +31,11 @@ pub(super) async fn read(session: &mut dyn Session, table: &str) -> Result<Optio
     if columns.is_empty() {
         return Ok(None);
     }
-    let primary_key = session.query(&about(PRIMARY_KEY)).await?.iter().filter_map(|row| text(row, 0)).collect();
+    let mut primary_key: Vec<String> =
+        session.query(&about(PRIMARY_KEY)).await?.iter().filter_map(|row| text(row, 0)).collect();
+    if primary_key.is_empty() {
+        primary_key = unique_key(&session.query(&about(UNIQUE_KEYS)).await?);
+    }
     let triggers = session.query(&about(TRIGGERS)).await?.iter().filter_map(|row| text(row, 0)).collect();
     let rows = session.query(&about(TABLE)).await?;
     let (schema, estimate) = rows.first().map_or((None, 0), |row| (text(row, 0), int(row, 1)));

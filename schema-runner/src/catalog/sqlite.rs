@@ -3,9 +3,10 @@
 use phase_ledger::{Cell, ReadError, Session, Statement};
 use schema_changes::{ColumnFacts, Engine, ForeignKeyFacts, IndexFacts, TableFacts, quote};
 
-use super::{int, text};
+use super::{int, text, unique_key};
 
 const COLUMNS: &str = include_str!("../sql/sqlite_columns.sql");
+const UNIQUE_KEYS: &str = include_str!("../sql/sqlite_unique_keys.sql");
 const TRIGGERS: &str = include_str!("../sql/sqlite_triggers.sql");
 const DEFINITION: &str = include_str!("../sql/sqlite_definition.sql");
 const INDEXES: &str = include_str!("../sql/sqlite_indexes.sql");
@@ -64,10 +65,14 @@ pub(super) async fn read(session: &mut dyn Session, table: &str) -> Result<Optio
         }
     }
     let mut referenced_columns: Vec<String> = Vec::new();
-    let primary_key: Vec<String> = key.into_iter().map(|(_, name)| name).collect();
+    let mut primary_key: Vec<String> = key.into_iter().map(|(_, name)| name).collect();
     for row in session.query(&about(REFERENCED)).await? {
         // A reference that names no column means the primary key.
         referenced_columns.extend(text(&row, 0).map_or_else(|| primary_key.clone(), |column| vec![column]));
+    }
+    // A foreign key that names no column means the primary key proper.
+    if primary_key.is_empty() {
+        primary_key = unique_key(&session.query(&about(UNIQUE_KEYS)).await?);
     }
     Ok(Some(TableFacts {
         schema: None,

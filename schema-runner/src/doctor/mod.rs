@@ -4,6 +4,7 @@
 //! A warning is what a person should know. Nothing here writes, and nothing takes a lock that anybody waits for.
 
 mod mysql;
+mod mysql_dependents;
 mod postgres;
 mod report;
 mod sqlite;

@@ -3,7 +3,7 @@
 use phase_ledger::Session;
 use schema_phases::Conversion;
 
-use super::{Finding, Patient, Severity, ask, int, text};
+use super::{Finding, Patient, Severity, ask, int, mysql_dependents::dependents, text};
 use crate::{halt::Halt, sessions::MYSQL_SEES};
 
 const BYTES: &str = "SELECT CAST(t.data_length + t.index_length AS UNSIGNED) FROM information_schema.tables t \
@@ -24,7 +24,7 @@ pub(super) async fn bytes(session: &mut dyn Session, table: &str) -> Result<u64,
 }
 
 /// A query about a table; `?` twice, for its schema and its name.
-async fn about(session: &mut dyn Session, sql: &str, table: &str) -> Result<Vec<phase_ledger::Row>, Halt> {
+pub(super) async fn about(session: &mut dyn Session, sql: &str, table: &str) -> Result<Vec<phase_ledger::Row>, Halt> {
     match table.split_once('.') {
         Some((schema, name)) => ask(session, sql, &[schema, name]).await,
         None => ask(session, &sql.replacen("COALESCE(?, DATABASE())", "DATABASE()", 1), &[table]).await,
@@ -93,6 +93,7 @@ pub(super) async fn of_a_change(session: &mut dyn Session, patient: &Patient<'_>
             });
         }
     }
+    found.extend(dependents(session, patient).await?);
     Ok(found)
 }
 

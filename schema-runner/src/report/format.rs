@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use schema_phases::Move;
 use serde_json::{Map, Value, json};
 
-use super::{BackfillView, Event};
+use super::{BackfillView, Event, LockView};
 
 /// `1.9 M`, `210 k`, `87`.
 pub(crate) fn count(number: u64) -> String {
@@ -33,6 +33,17 @@ pub(crate) fn duration(time: Duration) -> String {
         seconds @ 100..6_000 => format!("about {} min", (seconds + 30) / 60),
         seconds => format!("about {} h", (seconds + 1_800) / 3_600),
     }
+}
+
+/// Rows in a second.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a rate for people is positive and small"
+)]
+fn a_second(rows: u64, took: Duration) -> u64 {
+    (rows as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
 fn arrow(step: Move) -> String {
@@ -76,10 +87,18 @@ impl fmt::Display for Event {
             }
             Self::Moving { change, step } => write!(f, "{change}: {}: begins", arrow(*step)),
             Self::StepDone { change, step, what } => write!(f, "{change}: {}: {what}", arrow(*step)),
-            Self::LockWait { change, step, why, tries } => {
+            Self::LockWait { change, step, why, lock: _, tries } => {
                 write!(f, "{change}: {}: {why}; tried {tries} times, goes on trying", arrow(*step))
             }
             Self::Progress { change, step, backfill } => write!(f, "{change}: {}: {backfill}", arrow(*step)),
+            Self::Filled { change, step, table, rows, connections: _, took } => write!(
+                f,
+                "{change}: {}: {} rows of {table} took {:.2} s, {} rows/s",
+                arrow(*step),
+                count(*rows),
+                took.as_secs_f64(),
+                count(a_second(*rows, *took))
+            ),
             Self::Held { change, step, why } => write!(f, "{change}: {}: the backfill rests: {why}", arrow(*step)),
             Self::Released { change, step } => write!(f, "{change}: {}: the backfill goes on", arrow(*step)),
             Self::Bloat { change, table, percent } => write!(
@@ -110,7 +129,7 @@ impl fmt::Display for Event {
                     by.join("; and of ")
                 )
             }
-            Self::Failed { change, why, exit } => write!(f, "{change}: failed ({}): {why}", exit.as_str()),
+            Self::Failed { change, why, lock: _, exit } => write!(f, "{change}: failed ({}): {why}", exit.as_str()),
             Self::Violation { version, change, span, window } => {
                 write!(f, "VIOLATION: {version} runs outside its window: {change} is {span}, and it needs {window}")
             }
@@ -154,6 +173,7 @@ impl Event {
             Self::StepDone { .. } => "step_done",
             Self::LockWait { .. } => "lock_wait",
             Self::Progress { .. } => "progress",
+            Self::Filled { .. } => "filled",
             Self::Held { .. } => "held",
             Self::Released { .. } => "released",
             Self::Bloat { .. } => "bloat",
@@ -175,6 +195,7 @@ impl Event {
     /// The event as one JSON object: `event`, `message`, and its data.
     pub fn to_json(&self) -> Value {
         let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let moving = |change: &dyn fmt::Display, step: &Move| json!({"change": change.to_string(), "from": step.from().as_str(), "to": step.to().as_str()});
         let data = match self {
             Self::Begun { database, changes, plan } => {
@@ -186,13 +207,17 @@ impl Event {
             | Self::Resumed { change, step }
             | Self::Moving { change, step }
             | Self::Released { change, step } => moving(change, step),
+            Self::Filled { change, step, table, rows, connections, took } => with(
+                moving(change, step),
+                json!({"table": table, "rows": rows, "connections": connections, "took_us": micros(took)}),
+            ),
             Self::Held { change, step, why } => with(moving(change, step), json!({"why": why})),
             Self::Bloat { change, table, percent } => {
                 json!({"change": change.as_str(), "table": table, "dead_percent": percent})
             }
             Self::StepDone { change, step, what } => with(moving(change, step), json!({"what": what})),
-            Self::LockWait { change, step, why, tries } => {
-                with(moving(change, step), json!({"why": why, "tries": tries}))
+            Self::LockWait { change, step, why, lock: LockView { table, held_by }, tries } => {
+                with(moving(change, step), json!({"why": why, "table": table, "held_by": held_by, "tries": tries}))
             }
             Self::Progress { change, step, backfill } => with(
                 moving(change, step),
@@ -215,8 +240,12 @@ impl Event {
                 json!({"change": change.as_str(), "path": path, "bytes": bytes, "sha256": sha256})
             }
             Self::TakenBack { change, by } => json!({"change": change.as_str(), "by": by}),
-            Self::Failed { change, why, exit } => {
-                json!({"change": change.as_str(), "why": why, "exit": exit.as_str()})
+            Self::Failed { change, why, lock, exit } => {
+                let failed = json!({"change": change.as_str(), "why": why, "exit": exit.as_str()});
+                match lock {
+                    Some(LockView { table, held_by }) => with(failed, json!({"table": table, "held_by": held_by})),
+                    None => failed,
+                }
             }
             Self::Violation { version, change, span, window } => json!({
                 "version": version,

@@ -75,8 +75,10 @@ pub enum Event {
         change: ChangeName,
         /// The move.
         step: Move,
-        /// What could not be locked, and who holds it.
+        /// What could not be locked, and who holds it, in a sentence.
         why: String,
+        /// The same for programs.
+        lock: LockView,
         /// How often it was tried.
         tries: u32,
     },
@@ -88,6 +90,21 @@ pub enum Event {
         step: Move,
         /// How far.
         backfill: BackfillView,
+    },
+    /// The ranges of a backfill were filled; moved keys are looked for after that.
+    Filled {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// The table.
+        table: String,
+        /// How many rows this run came by.
+        rows: u64,
+        /// How many connections filled them, at most.
+        connections: usize,
+        /// How long that took, rests included.
+        took: Duration,
     },
     /// A backfill rests.
     Held {
@@ -163,6 +180,8 @@ pub enum Event {
         change: ChangeName,
         /// Why, with the remedy.
         why: String,
+        /// The lock that could not be had, when that is why.
+        lock: Option<LockView>,
         /// What that means for the run.
         exit: Exit,
     },
@@ -220,6 +239,15 @@ pub enum Event {
         /// Why it ends early, if it does.
         because: Option<String>,
     },
+}
+
+/// A lock that could not be had in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockView {
+    /// The table; the statement when the table is unknown.
+    pub table: String,
+    /// Who holds it, as far as the server tells.
+    pub held_by: Option<String>,
 }
 
 /// A backfill as people see it.

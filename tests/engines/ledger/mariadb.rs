@@ -350,6 +350,22 @@ async fn what_passes_by_itself_is_told_from_what_does_not() {
     assert!(error.is_transient(), "{error:?}");
     assert!(session.commit(generation, &work(&["INSERT INTO items VALUES (9)"])).await.is_err());
     let mut session = bench.session().await.unwrap();
+    // The server itself is short of something: a file of its own that is gone, its disk, its engine, a table.
+    for (number, what) in
+        [(6, "files it can read"), (1021, "disk space"), (1030, "files it can read"), (1114, "disk space")]
+    {
+        let planted = format!(
+            "CREATE FUNCTION short_of_{number}() RETURNS int DETERMINISTIC NO SQL BEGIN SIGNAL SQLSTATE 'HY000' \
+             SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'planted'; RETURN 1; END"
+        );
+        bench.database.execute(&planted).await.unwrap();
+        let sql = format!("SELECT short_of_{number}()");
+        let error = session.query(&Statement::plain(sql.as_str())).await.unwrap_err();
+        assert!(matches!(error, ReadError::Passing { .. }) && error.is_transient(), "{number}: {error:?}");
+        assert!(chain(&error).contains(&format!("the server is short of {what}")), "{error:?}");
+        let error = session.commit(generation, &work(&[&sql])).await.unwrap_err();
+        assert!(matches!(error, WriteError::Transient { .. }), "{number}: {error:?}");
+    }
     // What no waiting cures, and what would leave the fence.
     for sql in [
         "INSERT INTO items VALUES ('x')",

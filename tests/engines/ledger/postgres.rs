@@ -334,10 +334,12 @@ async fn what_may_pass_is_told_from_what_will_not() {
     bench.database.execute("INSERT INTO items VALUES (1), (2)").await.unwrap();
     let mut session = bench.session().await.unwrap();
     let generation = session.take_over("a test").await.unwrap();
-    for state in ["40001", "40P01", "53200", "57014"] {
+    for state in ["40001", "40P01", "53100", "53200", "57014", "58030", "25006"] {
         let raise = format!("DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$");
         let error = session.commit(generation, &work(&[&raise])).await.unwrap_err();
         assert!(matches!(error, WriteError::Transient { .. }), "{state}: {error:?}");
+        let error = session.query(&Statement::plain(raise.as_str())).await.unwrap_err();
+        assert!(matches!(error, ReadError::Passing { .. }) && error.is_transient(), "{state}: {error:?}");
     }
     for state in ["22012", "23505", "42501", "42P01"] {
         let raise = format!("DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$");

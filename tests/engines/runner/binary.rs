@@ -84,8 +84,13 @@ pub(crate) async fn said(mut command: Command) -> Said {
 
 /// `phasegate run` with a file of live versions.
 pub(crate) fn run_command(database: &Database, project: &Project, more: &[&str]) -> Command {
+    run_with(&database.url(), project, more)
+}
+
+/// The same by another address.
+pub(crate) fn run_with(url: &str, project: &Project, more: &[&str]) -> Command {
     let (plan, live) = (project.plan.to_str().unwrap(), project.live.to_str().unwrap());
-    phasegate(&database.url(), &[&["run", "--plan", plan, "--live", live], more].concat())
+    phasegate(url, &[&["run", "--plan", plan, "--live", live], more].concat())
 }
 
 /// The same, to its end.

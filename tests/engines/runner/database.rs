@@ -51,6 +51,12 @@ impl Database {
         Self { directory, kind: Kind::Postgres(postgres::database().await.unwrap()) }
     }
 
+    /// On a server of its own.
+    pub(crate) async fn postgres_on(server: &postgres::Cluster) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory, kind: Kind::Postgres(server.database().await.unwrap()) }
+    }
+
     pub(crate) async fn mariadb() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = mariadb::database().await.unwrap();
@@ -83,6 +89,27 @@ impl Database {
             Kind::Postgres(_) => "postgres",
             Kind::Mariadb(..) => "mariadb",
         }
+    }
+
+    /// Its name on the server; of MariaDB only.
+    pub(crate) fn name(&self) -> String {
+        match &self.kind {
+            Kind::Mariadb(database, _) => database.name().to_owned(),
+            Kind::Sqlite(_) | Kind::Postgres(_) => panic!("MariaDB only"),
+        }
+    }
+
+    /// A connection that has begun to read a table, and does not end its transaction.
+    pub(crate) async fn reads_on(&self, table: &str) -> Connected {
+        let mut reader = self.connect().await;
+        let sql = format!("BEGIN; SELECT count(*) FROM {table}");
+        match &mut reader {
+            Connected::Sqlite(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
+            Connected::Postgres(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
+            Connected::Mariadb(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()),
+        }
+        .unwrap();
+        reader
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

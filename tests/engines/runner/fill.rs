@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     binary::{Running, phasegate, run, run_command, said},
     database::Database,
-    on_both,
+    on_each,
     project::{Project, V1},
     traffic::{Shape, Writer, account},
 };
@@ -116,7 +116,7 @@ async fn several_connections_fill_composite_and_text_keys_whose_rows_move_meanwh
     }
 }
 
-on_both!(paused_by_hand_it_fills_nothing_says_so_everywhere_and_goes_on_when_told, paused);
+on_each!(paused_by_hand_it_fills_nothing_says_so_everywhere_and_goes_on_when_told, paused);
 async fn paused(database: Database) {
     let project = synced(&database, 5_000).await;
     let url = database.url();
@@ -149,20 +149,20 @@ async fn a_pause_without_a_ledger_is_refused() {
     said(phasegate(&database.url(), &["pause"])).await.expect(78, &["ledger"]);
 }
 
-on_both!(it_rests_while_a_query_says_so_or_cannot_be_asked, throttled_by_query);
+on_each!(it_rests_while_a_query_says_so_or_cannot_be_asked, throttled_by_query);
 async fn throttled_by_query(database: Database) {
     let project = synced(&database, 5_000).await;
-    database.execute("CREATE TABLE load (busy integer)").await;
-    declare(&project, "{throttle: {query: SELECT busy FROM load}}");
+    database.execute("CREATE TABLE jobs (busy integer)").await;
+    declare(&project, "{throttle: {query: SELECT busy FROM jobs}}");
     let mut running = Running::start(run_command(&database, &project, &["--output", "json"]));
     let held = running.until("held").await;
     assert!(held["why"].as_str().unwrap().contains("one row with one number"), "{held}");
     assert_eq!(filled(&database).await, 0, "an unknown is never a yes");
-    database.execute("INSERT INTO load VALUES (7)").await;
+    database.execute("INSERT INTO jobs VALUES (7)").await;
     let held = running.until("held").await;
     assert_eq!(held["why"], "the throttle query is 7, above 0");
     assert_eq!(filled(&database).await, 0);
-    database.execute("UPDATE load SET busy = 0").await;
+    database.execute("UPDATE jobs SET busy = 0").await;
     running.end().await.expect(0, &["released", "\"phase\":\"migrated\""]);
     assert_eq!(filled(&database).await, 5_000);
 }
@@ -188,6 +188,107 @@ async fn it_rests_while_too_many_sessions_are_active_and_without_a_standby_to_be
     assert_eq!(filled(&database).await, 0);
     running.kill().await;
     run(&database, &project).await.expect(0, &["is migrated"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_mariadb_it_rests_while_too_many_threads_run() {
+    let database = Database::mariadb().await;
+    let project = synced(&database, 5_000).await;
+    declare(&project, "{throttle: {activeSessions: 0}}");
+    let mut running = Running::start(run_command(&database, &project, &["--output", "json"]));
+    let held = running.until("held").await;
+    assert!(held["why"].as_str().unwrap().starts_with("the number of active sessions is "), "{held}");
+    assert_eq!(filled(&database).await, 0);
+    running.kill().await;
+    declare(&project, "{throttle: {activeSessions: 10000}}");
+    run(&database, &project).await.expect(0, &["is migrated"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_rests_while_a_real_standby_is_behind() {
+    let server = tests::postgres::Cluster::start().unwrap();
+    let database = Database::postgres_on(&server).await;
+    let project = synced(&database, 5_000).await;
+    let standby = server.standby().unwrap();
+    let follows = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn = sent_lsn";
+    while database.number(follows).await != 1 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    standby.existing("postgres").execute("SELECT pg_wal_replay_pause()").await.unwrap();
+    declare(&project, "{throttle: {replicationLag: 1ms}}");
+    // Whatever the primary writes now, the standby does not replay; and it has measured no lag of that yet.
+    for _ in 0..5 {
+        database.execute("UPDATE customers SET city = city || 'x'").await;
+    }
+    let mut running = Running::start(run_command(&database, &project, &["--output", "json"]));
+    let held = running.until("held").await;
+    assert!(held["why"].as_str().unwrap().starts_with("the replication lag is "), "{held}");
+    assert_eq!(filled(&database).await, 0);
+    running.kill().await;
+    standby.existing("postgres").execute("SELECT pg_wal_replay_resume()").await.unwrap();
+    declare(&project, "{throttle: {replicationLag: 10m}}");
+    run(&database, &project).await.expect(0, &["is migrated"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_rests_outside_of_its_window() {
+    let database = Database::sqlite().await;
+    let project = synced(&database, 500).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 3_600 % 24;
+    let clock = |hours: u64| format!("'{:02}:00'", (now + hours) % 24);
+    declare(&project, &format!("{{throttle: {{window: {{from: {}, to: {}}}}}}}", clock(2), clock(4)));
+    let mut running = Running::start(run_command(&database, &project, &["--output", "json"]));
+    let held = running.until("held").await;
+    assert!(held["why"].as_str().unwrap().starts_with("it works from "), "{held}");
+    assert_eq!(filled(&database).await, 0);
+    running.kill().await;
+    declare(&project, &format!("{{throttle: {{window: {{from: {}, to: {}}}}}}}", clock(22), clock(4)));
+    run(&database, &project).await.expect(0, &["is migrated"]);
+}
+
+on_each!(it_rests_unless_a_real_prometheus_says_that_it_may, throttled_by_prometheus);
+async fn throttled_by_prometheus(database: Database) {
+    let project = synced(&database, 3_000).await;
+    let server = tests::prometheus::Prometheus::start("").unwrap();
+    let servers = database.directory.path().join("prometheus.yaml");
+    let at = |port: u16| {
+        std::fs::write(&servers, format!("servers:\n- {{name: main, url: 'http://127.0.0.1:{port}'}}\n")).unwrap();
+    };
+    at(server.port());
+    let file = ["--output", "json", "--prometheus", servers.to_str().unwrap()];
+    let measure = |query: &str| {
+        declare(
+            &project,
+            &format!("{{throttle: {{prometheus: {{measures: [{{name: load, query: '{query}', atMost: 4}}]}}}}}}"),
+        );
+    };
+    // Above its bound; no value; no number; several; no PromQL; and nobody to be asked.
+    for (query, arguments, told) in [
+        ("vector(7)", &file[..], "load is 7, above 4"),
+        ("node_load1", &file[..], "load cannot be seen: Prometheus server main has no value for the query"),
+        ("vector(0) / vector(0)", &file[..], "load cannot be seen: "),
+        ("vector(1) or label_replace(vector(2), \"a\", \"b\", \"\", \"\")", &file[..], "answers 2 series"),
+        ("sum(", &file[..], "does not take the query"),
+        ("vector(0)", &file[..2], "no Prometheus server is known; start it with --prometheus FILE"),
+    ] {
+        measure(query);
+        let mut running = Running::start(run_command(&database, &project, arguments));
+        let held = running.until("held").await;
+        assert!(held["why"].as_str().unwrap().contains(told), "{query}: {held}");
+        running.kill().await;
+        assert_eq!(filled(&database).await, 0, "{query}: an unknown is never a yes");
+    }
+    // Away at first, and then it says that all is well: the file is read anew for each question.
+    at(1);
+    measure("vector(0.5)");
+    let mut running = Running::start(run_command(&database, &project, &file));
+    let held = running.until("held").await;
+    assert!(held["why"].as_str().unwrap().contains("load cannot be seen: "), "{held}");
+    assert_eq!(filled(&database).await, 0);
+    at(server.port());
+    running.until("released").await;
+    running.end().await.expect(0, &["\"phase\":\"migrated\""]);
+    assert_eq!(filled(&database).await, 3_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

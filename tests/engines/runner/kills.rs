@@ -20,15 +20,19 @@ async fn kill_at_each_event(database: Database) {
     let project = Project::split(&database, "target: migrated");
     project.live(&[V1]);
     let old = Writer::start(&database, Shape::Old, 1, ROWS).await;
+    let mut kills = 0;
     // Every run says begun and took_over; each is killed one event later than the one before.
     for killed_after in 1..=12 {
         let mut running = Running::start(run_command(&database, &project, &JSON));
+        let mut at_work = true;
         for _ in 0..killed_after {
-            if running.event().await.is_none() {
+            at_work = running.event().await.is_some();
+            if !at_work {
                 break;
             }
         }
         running.kill().await;
+        kills += u32::from(at_work);
     }
     run(&database, &project).await.expect(0, &["1 as Git asks"]);
     project.live(&[V1, V2]);
@@ -39,16 +43,20 @@ async fn kill_at_each_event(database: Database) {
     project.goal("target: contracted");
     for killed_after in 2..=5 {
         let mut running = Running::start(run_command(&database, &project, &JSON));
+        let mut at_work = true;
         for _ in 0..killed_after {
-            if running.event().await.is_none() {
+            at_work = running.event().await.is_some();
+            if !at_work {
                 break;
             }
         }
         running.kill().await;
+        kills += u32::from(at_work);
     }
     run(&database, &project).await.expect(0, &["1 as Git asks"]);
     let new = new.stop().await;
     account(&database, Shape::New, ROWS, &[&old, &new]).await;
+    crate::tell(&format!("kills survived after the runner's events on {}: {kills}", database.engine()));
 }
 
 on_each!(killed_at_any_moment_of_the_backfill_it_resumes_where_it_was, kill_at_random);

@@ -224,6 +224,32 @@ async fn a_long_reader_puts_the_move_off_and_is_named_and_the_application_is_har
     crate::binary::run(&database, &project).await.expect(0, &["is expanded"]);
 }
 
+/// A plain statement of a change that meets a server in need.
+async fn in_need(database: Database, planted: &str, statement: &str) {
+    database.customers(10).await;
+    database.execute(planted).await;
+    let project = Project::new(&database);
+    project.sql(
+        "in-need",
+        "  target: expanded\n  tables: [customers]\n  windows: {old: pending..contracted, new: pending..contracted}\n  sql:\n    expand: i.sql\n    reverse: {expand: r.sql}",
+        &[("i.sql", statement), ("r.sql", "DELETE FROM customers WHERE id = 11;\n")],
+    );
+    let out = said(run_command(&database, &project, &["--retry-for", "1s"])).await;
+    out.expect(75, &["the server is short of disk space; see to it there", "planted"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_in_need_is_tried_again_and_not_given_up_on_mariadb() {
+    let planted = "CREATE FUNCTION no_space() RETURNS int DETERMINISTIC NO SQL BEGIN SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'planted'; RETURN 1; END";
+    in_need(Database::mariadb().await, planted, "UPDATE customers SET city = no_space() WHERE id = 1;\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_in_need_is_tried_again_and_not_given_up_on_postgres() {
+    let planted = "CREATE FUNCTION full_disk() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '53100' USING MESSAGE = 'planted'; END $$";
+    in_need(Database::postgres().await, planted, "UPDATE customers SET city = full_disk() WHERE id = 1;\n").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invalid_index_left_by_a_dead_build_is_built_anew() {
     let database = Database::postgres().await;

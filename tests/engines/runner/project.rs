@@ -73,6 +73,13 @@ impl Project {
         }
     }
 
+    /// Lines added to what the Database says.
+    pub(crate) fn add(&self, lines: &str) {
+        let file = self.plan.join("phasegate.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, format!("{text}{lines}")).unwrap();
+    }
+
     /// What the Database says of its applications, anew: `secretRefs: [customers-app]` at first.
     pub(crate) fn apps(&self, says: &str) {
         let file = self.plan.join("phasegate.yaml");

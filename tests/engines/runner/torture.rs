@@ -145,7 +145,7 @@ async fn at_each_message(database: Database) {
     let new = new.stop().await;
     account(&database, Shape::New, ROWS, &[&old, &new]).await;
     assert!(kills > 20, "{kills} kills are too few to say anything");
-    println!("kills survived at the runner's messages on {}: {kills}", database.engine());
+    crate::tell(&format!("kills survived at the runner's messages on {}: {kills}", database.engine()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,8 +201,8 @@ async fn at_any_moment(database: Database) {
     let old = old.stop().await;
     account(&database, Shape::Old, ROWS, &[&old]).await;
     account(&database, Shape::New, ROWS, &[&old]).await;
-    println!(
+    crate::tell(&format!(
         "survived at any moment on {}: {kills} SIGKILL, {frozen} SIGSTOP with its session ended, {cut} sessions ended",
         database.engine()
-    );
+    ));
 }

@@ -16,9 +16,11 @@ pub(super) struct Source {
     limit: f64,
 }
 
-/// The standbys that stream, whatever they are called; a base backup is none. The lag is NULL when nothing was written
-/// lately, and for a role that may not see it, which the state tells apart.
-const LAG: &str = "SELECT CASE WHEN count(*) > 0 AND bool_and(r.state IS NOT NULL)
+/// The standbys that stream, whatever they are called; a base backup is none. The lag is NULL for a role that may not see
+/// it, which the state tells apart; when nothing was written lately; and when a standby does not replay what was, so that
+/// nothing is measured: then how many bytes it is behind says which of the two.
+const LAG: &str = "SELECT CASE WHEN count(*) > 0 AND bool_and(r.state IS NOT NULL AND (r.replay_lag IS NOT NULL
+                  OR coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), r.replay_lsn) < 1048576, false)))
             THEN coalesce(max(extract(epoch FROM r.replay_lag)), 0)::float8 END
   FROM pg_catalog.pg_stat_replication r WHERE r.state IS DISTINCT FROM 'backup'";
 
@@ -42,7 +44,7 @@ pub(super) fn sources(settings: &ThrottleSettings, engine: Engine) -> Vec<Source
         all.push(Source {
             what: "the replication lag",
             query: Statement::plain(LAG),
-            remedy: "no standby streams, or the runner's role may not see them (grant pg_read_all_stats)",
+            remedy: "no standby streams, one does not replay, or the runner's role may not see them (grant pg_read_all_stats)",
             unit: " s",
             limit: seconds(limit),
         });

@@ -4,6 +4,7 @@
 //! the connection that holds the runner's lock, which a query that hangs would take along.
 
 mod database;
+mod prometheus;
 mod window;
 
 use std::time::Duration;
@@ -13,11 +14,12 @@ use phase_ledger::Session;
 use schema_changes::{Engine, ThrottleSettings};
 use tokio::{sync::Mutex, time::timeout};
 
-use self::{database::sources, window::outside};
+pub use self::prometheus::Measures;
+use self::{database::sources, prometheus::out_of_bounds, window::outside};
 use crate::{clock::Clock, halt::chain, run::Connect};
 
 /// How long a source may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+pub const ANSWER: Duration = Duration::from_secs(5);
 
 /// Says whether backfills should rest.
 #[async_trait]
@@ -42,15 +44,22 @@ pub struct DeclaredThrottle<'a> {
     settings: &'a ThrottleSettings,
     engine: Engine,
     connect: &'a dyn Connect,
+    measures: &'a dyn Measures,
     clock: Clock,
     /// A connection of its own, made when first needed and again after each failure.
     session: Mutex<Option<Box<dyn Session>>>,
 }
 
 impl<'a> DeclaredThrottle<'a> {
-    /// These throttles, over a database.
-    pub fn new(settings: &'a ThrottleSettings, engine: Engine, connect: &'a dyn Connect, clock: Clock) -> Self {
-        Self { settings, engine, connect, clock, session: Mutex::new(None) }
+    /// These throttles, over a database and what is measured elsewhere.
+    pub fn new(
+        settings: &'a ThrottleSettings,
+        engine: Engine,
+        connect: &'a dyn Connect,
+        measures: &'a dyn Measures,
+        clock: Clock,
+    ) -> Self {
+        Self { settings, engine, connect, measures, clock, session: Mutex::new(None) }
     }
 
     async fn database(&self) -> Option<String> {
@@ -93,7 +102,10 @@ impl Throttle for DeclaredThrottle<'_> {
         {
             return Some(why);
         }
-        self.database().await
+        let database = self.database();
+        let elsewhere = out_of_bounds(self.measures, self.settings.prometheus.as_ref());
+        let (database, elsewhere) = tokio::join!(database, elsewhere);
+        database.or(elsewhere)
     }
 }
 

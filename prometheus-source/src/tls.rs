@@ -11,7 +11,7 @@ use rustls::{
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn client_config(certificates: Option<&[u8]>) -> Result<ClientConfig, &'static str> {
+pub fn client_config(certificates: Option<&[u8]>) -> Result<ClientConfig, &'static str> {
     let mut roots = RootCertStore::empty();
     match certificates {
         Some(pem) => {

@@ -14,8 +14,7 @@ use reqwest::{Url, header::HeaderValue, redirect::Policy};
 use schema_phases::Because;
 use serde::Deserialize;
 
-use super::secret_header;
-use crate::sources::tls;
+use crate::{secret_header, tls};
 
 /// Longer files hold no list of servers, no token and no certificates.
 const LONGEST: u64 = 1024 * 1024;

@@ -154,12 +154,10 @@ async fn answer(
     }
 }
 
-fn wanted(back: u64) -> MeasureRef {
-    MeasureRef { server: None, query: "sum(errors) > 0".to_owned(), back: Duration::from_secs(back) }
-}
+const QUERY: &str = "sum(errors) > 0";
 
 async fn told(source: &Prometheus, back: u64) -> Result<Measured, String> {
-    source.measure(&wanted(back)).await.map_err(|because| match because {
+    source.measure(None, QUERY, Duration::from_secs(back)).await.map_err(|because| match because {
         Because::Unreachable(why) => format!("unreachable: {why}"),
         Because::NotPermitted(why) => format!("not permitted: {why}"),
         Because::Untrusted(why) => format!("untrusted: {why}"),
@@ -315,14 +313,14 @@ async fn only_a_certificate_that_is_trusted_and_in_time_and_of_this_host_is_take
 async fn a_step_chooses_a_name_and_never_an_address() {
     let liar = Liar::start(vec![vector(&["1"])], None).await;
     let source = liar.source("http", "- {name: other, url: 'http://user:pass@127.0.0.1:1'}\n");
-    let of = |server: &str| MeasureRef { server: Some(server.to_owned()), ..wanted(0) };
-    assert_eq!(source.measure(&of("main")).await, Ok(Measured { now: 1.0, before: vec![] }));
-    let Err(Because::NotThere(why)) = source.measure(&of("http://127.0.0.1")).await else { panic!() };
+    let of = |server: &'static str| source.measure(Some(server), QUERY, Duration::ZERO);
+    assert_eq!(of("main").await, Ok(Measured { now: 1.0, before: vec![] }));
+    let Err(Because::NotThere(why)) = of("http://127.0.0.1").await else { panic!() };
     assert!(why.contains("has no server http://127.0.0.1; it has main, other"), "{why}");
-    let Err(Because::Untrusted(why)) = source.measure(&of("other")).await else { panic!() };
+    let Err(Because::Untrusted(why)) = of("other").await else { panic!() };
     assert!(why.contains("without credentials") && !why.contains("pass@"), "{why}");
     let none = Prometheus::new(None, PATIENCE);
-    assert!(told(&none, 0).await.unwrap_err().contains("start the gate with --prometheus FILE"));
+    assert!(told(&none, 0).await.unwrap_err().contains("start it with --prometheus FILE"));
     let absent = Prometheus::new(Some("/nowhere".into()), PATIENCE);
     assert!(told(&absent, 0).await.unwrap_err().contains("/nowhere cannot be read"));
 }
