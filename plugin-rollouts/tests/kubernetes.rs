@@ -9,14 +9,15 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::Config;
 use plugin_rollouts::{
+    announce::{Announcement, Announcer, EventKind},
     ports::{DatabaseRef, Databases, Place, StableVersion, VersionRef},
-    sources::{kube::Kubernetes, rights::RunsIn},
+    sources::{events::KubernetesEvents, kube::Kubernetes, rights::RunsIn},
 };
-use schema_phases::Because;
+use schema_phases::{Because, Moment};
 use support::{Api, CONFIG_MAP, SECRET, STABLE, Says, config_map, replica_set, secret};
 
 fn source(api: &Api) -> Kubernetes {
@@ -250,10 +251,10 @@ async fn one_of_another_name_is_found_by_its_label_and_one_of_another_owner_is_n
 async fn hundreds_of_questions_at_once_ask_the_api_sixteen_at_a_time() {
     let api = declared().await;
     api.set(CONFIG_MAP, Says::Nothing);
-    let source = std::sync::Arc::new(source(&api));
+    let source = Arc::new(source(&api));
     let asking: Vec<_> = (0..200)
         .map(|_| {
-            let source = std::sync::Arc::clone(&source);
+            let source = Arc::clone(&source);
             tokio::spawn(async move { source.place(&wanted("store")).await.is_err() })
         })
         .collect();
@@ -274,4 +275,46 @@ async fn a_kubeconfig_that_runs_a_program_is_refused() {
     config.auth_info.exec = Some(serde_json::from_value(serde_json::json!({"command": "aws"})).unwrap());
     let refused = Kubernetes::with_config(config, Duration::from_secs(2), RunsIn::Controller).err().unwrap();
     assert!(refused.to_string().contains("use one with a token or a certificate"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_api_server_had_no_answer_for_is_written_again_and_one_it_forbids_is_not() {
+    const EVENTS: &str = "/api/v1/namespaces/store/events";
+    let api = Api::start().await;
+    let events = KubernetesEvents::start(Arc::new(source(&api)));
+    let tell = |name: &str| {
+        events.announce(Announcement {
+            namespace: "store".to_owned(),
+            rollout: "shop".to_owned(),
+            uid: "uid-1".to_owned(),
+            name: name.to_owned(),
+            kind: EventKind::Waits,
+            message: "v2 needs migrated".to_owned(),
+            at: Moment::from_unix_millis(1_700_000_000_000),
+        });
+    };
+    let names = || -> Vec<String> {
+        api.sent().iter().map(|(_, body)| body["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let until = async |count: usize| {
+        while names().len() < count {
+            tokio::time::sleep(Duration::from_millis(50)).await
+        }
+    };
+
+    api.set(EVENTS, Says::Status(503));
+    tell("shop.first");
+    until(2).await;
+    api.set(EVENTS, Says::Object(serde_json::json!({"metadata": {}, "involvedObject": {}})));
+    until(3).await;
+    api.set(EVENTS, Says::Status(403));
+    tell("shop.second");
+    until(4).await;
+    api.set(EVENTS, Says::Status(503));
+    tell("shop.third");
+    until(5).await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let thrice = ["shop.first"; 3].into_iter();
+    let expected: Vec<&str> = thrice.chain(["shop.second"]).chain(["shop.third"; 4]).collect();
+    assert_eq!(names(), expected, "again while it was away, once when forbidden, and not for ever");
 }

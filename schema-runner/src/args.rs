@@ -115,7 +115,7 @@ pub(crate) struct RunArgs {
     pub(crate) retry_for: std::time::Duration,
 
     /// How long one batch of a backfill aims to take: a writer that meets it waits that long. Otherwise
-    /// spec.backfill.batch, or 35ms.
+    /// spec.backfill.batch, or 35ms; on SQLite 5ms.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) batch: Option<std::time::Duration>,
 

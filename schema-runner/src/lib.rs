@@ -48,7 +48,10 @@ mod sync_check;
 mod verify;
 mod wanted;
 
-pub use backfill::throttle::{ANSWER as THROTTLE_ANSWER, DeclaredThrottle, Measures, Throttle, Unthrottled};
+pub use backfill::{
+    batch_aim,
+    throttle::{ANSWER as THROTTLE_ANSWER, DeclaredThrottle, Measures, Throttle, Unthrottled},
+};
 pub use checkpoint::{Checkpoints, Taken};
 pub use clock::Clock;
 pub use drift::Drift;

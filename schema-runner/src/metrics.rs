@@ -68,6 +68,7 @@ impl Metrics {
             | Event::Resumed { .. }
             | Event::Moving { .. }
             | Event::StepDone { .. }
+            | Event::Filled { .. }
             | Event::Bloat { .. }
             | Event::Vanished { .. }
             | Event::Forgotten { .. }

@@ -7,6 +7,7 @@ use schema_phases::{LiveChange, Move, Movement, SchemaPhase, Sighting, Span, may
 use serde_json::{Value, json};
 
 use crate::{
+    backfill::batch_aim,
     catalog,
     halt::{Halt, chain},
     live::{LiveVersions, versions},
@@ -237,7 +238,7 @@ async fn one_step(engine: Engine, session: &mut dyn Session, step: Step, at: Sch
             let rows = number(session, &format!("SELECT count(*) FROM {table} WHERE {needing}")).await.ok();
             StepOutlook {
                 what: format!("fill the rows of {} in ranges of ({})", it.table, it.key.join(", ")),
-                lock: "the rows of one range at a time, for about 35 ms".to_owned(),
+                lock: format!("the rows of one range at a time, for about {} ms", batch_aim(engine).as_millis()),
                 rows,
                 sql: vec![format!(
                     "UPDATE {table} SET {} WHERE (range of the key) AND ({})",

@@ -19,7 +19,7 @@ use schema_runner::{
     Checkpoints, Clock, Connect, Declared, DeclaredThrottle, Exit, GateRole, OwnPlan, Ports, Settings, THROTTLE_ANSWER,
     WantedPlan, WhenHeld,
     adopt::{Adopt, adopt},
-    chain,
+    batch_aim, chain,
     check::{Question, Siblings, Wait, check},
     doctor::doctor,
     gate_role,
@@ -220,7 +220,7 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         when_held: if args.if_free { WhenHeld::Leave } else { WhenHeld::Poll },
         lock_patience: args.lock_patience,
         retry_for: args.retry_for,
-        batch_aim: args.batch.or(declared.batch).unwrap_or(defaults.batch_aim),
+        batch_aim: args.batch.or(declared.batch).unwrap_or(batch_aim(plan.database.engine)),
         connections: args.connections.or(declared.connections).unwrap_or(defaults.connections),
         ..defaults
     };

@@ -8,8 +8,9 @@ use schema_phases::{Move, SchemaPhase};
 
 use crate::{
     Options,
-    database::{Database, Engine, Server},
-    figures::Figures,
+    database::{Engine, Server},
+    figures::{Figures, median},
+    original::{Original, made},
     runner::Project,
 };
 
@@ -54,44 +55,17 @@ pub(crate) fn whole(project: &Project, engine: Engine) -> Result<String> {
     bail!("the change has no backfill")
 }
 
-/// A table at `synced`, made once and copied for each measurement.
-pub(crate) async fn synced(
-    options: &Options,
-    server: &Server,
-    engine: Engine,
-    rows: u64,
-    figures: &mut Figures,
-) -> Result<(Database, Project)> {
-    let database = server.empty(engine).await?;
-    database.customers(rows).await?;
-    let project = Project::new(&database, "target: synced")?;
-    project.run(options, &database, &[], figures).await?;
-    project.target("target: migrated")?;
-    Ok((database, project))
-}
-
-/// Seconds that our backfill takes on a copy.
-async fn ours(
-    options: &Options,
-    server: &Server,
-    (original, project): &(Database, Project),
-    arguments: &[&str],
-    figures: &mut Figures,
-) -> Result<f64> {
-    let copy = server.copy(original).await?;
-    let run = project.run(options, &copy, arguments, figures).await?;
-    server.drop(copy).await?;
-    run.filled.context("the run told of no backfill")
-}
-
+/// Ours from the first event of the move to the end of its backfill, intents and last count included.
 pub(crate) async fn beside_one_update(
     options: &Options,
     server: &Server,
     engine: Engine,
     figures: &mut Figures,
 ) -> Result<()> {
-    let (rows, of) = (options.rows as f64, synced(options, server, engine, options.rows, figures).await?);
-    let update = whole(&of.1, engine)?;
+    let count = options.rows_of(engine);
+    let rows = count as f64;
+    let of = Original::synced(options, server, engine, count, figures).await?;
+    let update = whole(of.project(), engine)?;
     let connections: &[u32] = match engine {
         Engine::Postgres | Engine::Mariadb => &[1, 2],
         Engine::Sqlite => &[1],
@@ -99,16 +73,16 @@ pub(crate) async fn beside_one_update(
     let mut ratios: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     let (mut single, mut bare, mut rates) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<f64>>::new());
     for _ in 0..options.pairs {
-        let copy = server.copy(&of.0).await?;
+        let copy = of.another(options, server, figures).await?;
         let one = copy.timed(&update).await?.as_secs_f64();
         server.drop(copy).await?;
         single.push(rows / one);
         for count in connections {
-            let time = ours(options, server, &of, &["--connections", &count.to_string()], figures).await?;
-            ratios.entry(*count).or_default().push(one / time);
-            rates.entry(*count).or_default().push(rows / time);
+            let run = of.fill(options, server, &["--connections", &count.to_string()], figures).await?;
+            ratios.entry(*count).or_default().push(one / run.filled()?);
+            rates.entry(*count).or_default().push(rows / run.filled()?);
         }
-        let copy = server.copy(&of.0).await?;
+        let copy = of.another(options, server, figures).await?;
         copy.without_triggers().await?;
         bare.push(rows / copy.timed(&update).await?.as_secs_f64());
         server.drop(copy).await?;
@@ -119,10 +93,14 @@ pub(crate) async fn beside_one_update(
         figures.median(format!("backfill_vs_single_update_{count}_{engine}"), ratios, "x");
         figures.median(format!("backfill_{count}_{engine}"), rates.remove(&count).unwrap_or_default(), "rows/s");
     }
-    server.drop(of.0).await
+    of.end(server).await
 }
 
-/// The slowest rate by the fastest, from small to large tables, with and without statistics.
+/// Largest tables are filled once.
+const ONCE: u64 = 10_000_000;
+
+/// The slowest rate by the fastest, from small to large tables, with and without statistics. The rate is that of the
+/// batches, as the run tells it: what a move costs whatever the table is not part of it.
 pub(crate) async fn flatness(options: &Options, server: &Server, engine: Engine, figures: &mut Figures) -> Result<()> {
     let mut sizes = vec![10_000];
     while let Some(next) = sizes.last().map(|size| size * 10).filter(|next| *next <= options.largest) {
@@ -130,24 +108,50 @@ pub(crate) async fn flatness(options: &Options, server: &Server, engine: Engine,
     }
     let mut all = Vec::new();
     for rows in sizes {
-        let of = synced(options, server, engine, rows, figures).await?;
-        for statistics in [false, true] {
-            if statistics {
-                of.0.execute(if engine == Engine::Mariadb { "ANALYZE TABLE customers" } else { "ANALYZE" }).await?;
-            }
-            let times = if rows >= 10_000_000 { 1 } else { options.pairs };
-            let mut rates = Vec::new();
-            for _ in 0..times {
-                rates.push(rows as f64 / ours(options, server, &of, &[], figures).await?);
-            }
-            let with = if statistics { "analyzed" } else { "unanalyzed" };
-            all.push(crate::figures::median(&rates));
+        // The largest without: that is where others collapse.
+        let kinds: &[bool] = if rows >= ONCE { &[false] } else { &[false, true] };
+        for analyzed in kinds {
+            let rates = rates(options, server, engine, rows, *analyzed, figures).await?;
+            let with = if *analyzed { "analyzed" } else { "unanalyzed" };
+            all.push(median(&rates));
             figures.median(format!("backfill_rate_{rows}_{with}_{engine}"), rates, "rows/s");
         }
-        server.drop(of.0).await?;
     }
     let slowest = all.iter().copied().fold(f64::INFINITY, f64::min);
     let fastest = all.iter().copied().fold(0.0, f64::max);
     figures.median(format!("backfill_flatness_{engine}"), vec![slowest / fastest], "x");
     Ok(())
+}
+
+async fn rates(
+    options: &Options,
+    server: &Server,
+    engine: Engine,
+    rows: u64,
+    analyzed: bool,
+    figures: &mut Figures,
+) -> Result<Vec<f64>> {
+    if rows >= ONCE {
+        let project = Project::new(engine, "target: synced")?;
+        let database = made(options, server, engine, rows, &project, figures).await?;
+        project.target("target: migrated")?;
+        let run = project.run(options, &database, &[], figures).await?;
+        server.drop(database).await?;
+        return Ok(vec![run.rate()?]);
+    }
+    let of = Original::synced(options, server, engine, rows, figures).await?;
+    if analyzed {
+        of.analyze().await?;
+    }
+    let mut rates = Vec::new();
+    for _ in 0..options.pairs {
+        let database = of.another(options, server, figures).await?;
+        if analyzed && engine == Engine::Mariadb {
+            database.analyze().await?;
+        }
+        rates.push(of.project().run(options, &database, &[], figures).await?.rate()?);
+        server.drop(database).await?;
+    }
+    of.end(server).await?;
+    Ok(rates)
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection,
     mysql::MySqlConnection,
@@ -87,7 +87,7 @@ impl Server {
         let settings = [
             "fsync=on",
             "full_page_writes=on",
-            "shared_buffers=512MB",
+            "shared_buffers=2GB",
             wal.as_str(),
             "wal_level=replica",
             // A vacuum that begins in one half of a pair only would decide the ratio.
@@ -95,8 +95,19 @@ impl Server {
             "checkpoint_timeout=1h",
         ];
         let cluster = Cluster::start_with(&settings)?;
-        let mariadb = mariadb::Server::start(&["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=1G"])?;
+        let mariadb = mariadb::Server::start(&["--innodb-buffer-pool-size=2G", "--innodb-log-file-size=2G"])?;
         Ok(Self { cluster, mariadb, directory: tempfile::tempdir()?, next: AtomicU32::new(0) })
+    }
+
+    /// Which servers they are.
+    pub(crate) async fn versions(&self) -> Result<Vec<String>> {
+        let postgres = self.cluster.existing("postgres").rows("SELECT current_setting('server_version')").await?;
+        let mariadb = self.mariadb.existing("mysql").rows("SELECT @@version").await?;
+        let word = |rows: Vec<Vec<Option<String>>>| {
+            let text = rows.into_iter().flatten().flatten().next().unwrap_or_default();
+            text.split(['-', ' ']).next().unwrap_or_default().to_owned()
+        };
+        Ok(vec![format!("PostgreSQL {}", word(postgres)), format!("MariaDB {}", word(mariadb)), "SQLite".to_owned()])
     }
 
     /// Where MariaDB listens.
@@ -136,20 +147,7 @@ impl Server {
                 copy.execute("CHECKPOINT").await?;
                 Ok(copy)
             }
-            Database::Mariadb(from) => {
-                let to = self.mariadb.database().await?;
-                // With the triggers, and row by row: this engine has no copy of a database. Without --comments its client
-                // would alter the triggers on the way.
-                let copied = Command::new("sh")
-                    .args(["-ec", "mariadb-dump $1 --single-transaction $2 | mariadb $1 --comments $3", "sh"])
-                    .arg(format!("--host=127.0.0.1 --port={} --user=admin", self.mariadb.port()))
-                    .args([from.name(), to.name()])
-                    .env("MYSQL_PWD", mariadb::PASSWORD)
-                    .output()
-                    .context("sh")?;
-                ensure!(copied.status.success(), "mariadb-dump: {}", String::from_utf8_lossy(&copied.stderr));
-                Ok(Database::Mariadb(to))
-            }
+            Database::Mariadb(_) => bail!("MariaDB has no copy of a database"),
             Database::Sqlite(from) => {
                 let path = self.directory.path().join(self.name() + ".db");
                 of.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
@@ -232,6 +230,11 @@ impl Database {
         Ok(time)
     }
 
+    /// Statistics.
+    pub(crate) async fn analyze(&self) -> Result<()> {
+        self.execute(if self.engine() == Engine::Mariadb { "ANALYZE TABLE customers" } else { "ANALYZE" }).await
+    }
+
     /// Takes the triggers away.
     pub(crate) async fn without_triggers(&self) -> Result<()> {
         let mut connection = self.connect().await?;
@@ -300,6 +303,14 @@ impl Connected {
             // For the whole server, and for as long as the other side of the pair takes as well.
             Self::Mariadb(_) => self.raw("SET GLOBAL innodb_flush_log_at_trx_commit = 2").await,
             Self::Sqlite(_) => self.raw("PRAGMA synchronous = NORMAL").await,
+        }
+    }
+
+    /// And from now on again, where that was said for the whole server.
+    pub(crate) async fn strict(&mut self) -> Result<()> {
+        match self {
+            Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
+            Self::Mariadb(_) => self.raw("SET GLOBAL innodb_flush_log_at_trx_commit = 1").await,
         }
     }
 

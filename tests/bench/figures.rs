@@ -1,48 +1,114 @@
-//! Medians, and how they are told.
+//! Medians, where they are kept, and how they are told.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Instant};
 
+use ::tests::benchmark::{AIMS, Figure, Machine, Report};
 use anyhow::{Context, Result};
-use serde_json::json;
+
+use crate::Options;
 
 /// All figures of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Figures {
-    all: BTreeMap<String, (f64, &'static str, Vec<f64>)>,
+    report: Report,
+    began: Instant,
 }
 
 impl Figures {
+    /// None yet, on this machine as it is now.
+    pub(crate) fn new(options: &Options, servers: Vec<String>) -> Self {
+        let report = Report {
+            machine: machine(servers),
+            rows: options.rows,
+            largest: options.largest,
+            pairs: options.pairs,
+            ..Report::default()
+        };
+        Self { report, began: Instant::now() }
+    }
+
     /// The median of these measurements.
-    pub(crate) fn median(&mut self, name: impl Into<String>, mut measured: Vec<f64>, unit: &'static str) {
+    pub(crate) fn median(&mut self, name: impl Into<String>, mut measured: Vec<f64>, unit: &str) {
         let name = name.into();
-        let value = median(&measured);
+        let value = rounded(median(&measured));
         eprintln!("{name}: {value:.3} {unit} of {measured:.3?}");
         measured.sort_by(f64::total_cmp);
-        self.all.insert(name, (value, unit, measured));
+        let measured = measured.into_iter().map(rounded).collect();
+        self.report.figures.insert(name, Figure { value, unit: unit.to_owned(), measured });
     }
 
     /// Raises a figure that is the largest of several.
-    pub(crate) fn at_least(&mut self, name: &str, value: f64, unit: &'static str) {
-        let known = self.all.entry(name.to_owned()).or_insert((value, unit, Vec::new()));
-        known.0 = known.0.max(value);
+    pub(crate) fn at_least(&mut self, name: &str, value: f64, unit: &str) {
+        let first = || Figure { value, unit: unit.to_owned(), measured: Vec::new() };
+        let known = self.report.figures.entry(name.to_owned()).or_insert_with(first);
+        known.value = rounded(known.value.max(value));
     }
 
-    /// Writes them down and prints them.
-    pub(crate) fn end(&self, path: &Path) -> Result<()> {
-        let all: BTreeMap<&String, _> = self
-            .all
-            .iter()
-            .map(|(name, (value, unit, measured))| (name, json!({"value": value, "unit": unit, "measured": measured})))
-            .collect();
+    /// A measurement that could not be made: the others still count.
+    pub(crate) fn failed(&mut self, name: &str, why: &anyhow::Error) {
+        eprintln!("{name}: could not be measured: {why:#}");
+        self.report.failed.insert(name.to_owned(), format!("{why:#}"));
+    }
+
+    /// Writes down what there is so far: who ends a long run early keeps that.
+    pub(crate) fn write(&mut self, path: &Path) -> Result<()> {
+        self.report.took_s = self.began.elapsed().as_secs();
+        self.report.date = said("date", &["-u", "+%F %H:%M UTC"]);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(path, serde_json::to_string_pretty(&all)? + "\n").with_context(|| path.display().to_string())?;
-        for (name, (value, unit, _)) in &self.all {
+        let text = serde_json::to_string_pretty(&self.report)? + "\n";
+        fs::write(path, text).with_context(|| path.display().to_string())
+    }
+
+    /// Prints them, those with an aim first. Returns whether all could be measured.
+    pub(crate) fn print(&self) -> bool {
+        let figures: &BTreeMap<String, Figure> = &self.report.figures;
+        let has_aim = |name: &String| AIMS.iter().any(|aim| aim.name == name);
+        for (name, Figure { value, unit, .. }) in figures.iter().filter(|(name, _)| !has_aim(name)) {
             println!("figure {name} {value:.3} {unit}");
         }
-        Ok(())
+        for aim in &AIMS {
+            let Some(Figure { value, unit, .. }) = figures.get(aim.name) else { continue };
+            println!("figure {} {value:.3} {unit}", aim.name);
+        }
+        for (name, why) in &self.report.failed {
+            eprintln!("{name}: could not be measured: {why}");
+        }
+        let wanting = self.report.wanting();
+        eprintln!("{} of {} aims met; not: {}", AIMS.len() - wanting.len(), AIMS.len(), wanting.join(", "));
+        self.report.failed.is_empty()
     }
+}
+
+/// Four digits after the point are more than anybody can measure.
+fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+fn machine(servers: Vec<String>) -> Machine {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+    };
+    let memory = field(&read("/proc/meminfo"), "MemTotal");
+    let kilobytes: u64 = memory.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    let load = read("/proc/loadavg");
+    Machine {
+        processor: field(&read("/proc/cpuinfo"), "model name"),
+        cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        memory_gb: kilobytes.div_ceil(1 << 20),
+        kernel: said("uname", &["-r"]),
+        load_before: load.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default(),
+        servers,
+    }
+}
+
+/// The one line that a program says.
+pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 /// The middle one, or what lies between the two in the middle.

@@ -31,6 +31,7 @@ async fn probe(mut connection: Connected, sql: &'static str, stop: Arc<AtomicBoo
         number += 1;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    connection.strict().await?;
     connection.close().await?;
     Ok(worst)
 }
@@ -58,7 +59,7 @@ pub(crate) async fn stalls(options: &Options, server: &Server, engine: Engine, f
         tokio::time::sleep(Duration::from_secs(1)).await;
         stop.store(true, Ordering::Relaxed);
         quiet.push(task.await??.as_secs_f64() * 1_000.0);
-        let project = Project::new(&database, "target: synced")?;
+        let project = Project::new(engine, "target: synced")?;
         let mut most = Duration::ZERO;
         for target in MOVES {
             project.target(target)?;

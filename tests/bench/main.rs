@@ -16,17 +16,21 @@ mod backfill;
 mod database;
 mod figures;
 mod locks;
+mod original;
 mod peers;
 mod runner;
 mod triggers;
 mod writers;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::Result;
 use clap::Parser;
 
-use self::{database::Engine, figures::Figures};
+use self::{
+    database::{Engine, Server},
+    figures::Figures,
+};
 
 /// Options of the benchmark.
 #[derive(Clone, Debug, Parser)]
@@ -41,14 +45,14 @@ pub(crate) struct Options {
     /// Rows of the largest table, measured once.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) largest: u64,
-    /// Only the measurements whose name contains this: backfill, flatness, triggers, pgroll, reshape, pt-osc,
-    /// writers, locks.
+    /// Only the measurements whose name contains this: `backfill`, `triggers`, `writers`, `locks` and `flatness` with the
+    /// engine after it, `pgroll`, `reshape`, `pt-osc`.
     #[arg(long, default_value = "")]
     pub(crate) only: String,
     /// The release build of `phasegate`.
     #[arg(long, env = "PHASEGATE_BINARY")]
     pub(crate) phasegate: PathBuf,
-    /// The `reshape` binary; left out when there is none.
+    /// The `reshape` binary.
     #[arg(long)]
     pub(crate) reshape: Option<PathBuf>,
     /// How much WAL the PostgreSQL server keeps before a checkpoint: 8 GB keeps them out of the pairs.
@@ -60,8 +64,13 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn wants(&self, name: &str) -> bool {
-        name.contains(self.only.as_str())
+    /// Rows of the table that most figures of an engine are measured on. MariaDB has half: each of its tables is made anew,
+    /// and its rows take longest.
+    fn rows_of(&self, engine: Engine) -> u64 {
+        match engine {
+            Engine::Postgres | Engine::Sqlite => self.rows,
+            Engine::Mariadb => self.rows / 2,
+        }
     }
 }
 
@@ -74,7 +83,8 @@ fn main() -> ExitCode {
         }
     };
     match runtime.block_on(measure(&Options::parse())) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(cause) => {
             eprintln!("bench-runner: {cause:#}");
             ExitCode::FAILURE
@@ -82,34 +92,69 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measure(options: &Options) -> Result<()> {
-    let server = database::Server::start(options)?;
-    let mut figures = Figures::default();
-    for engine in [Engine::Postgres, Engine::Mariadb, Engine::Sqlite] {
-        if options.wants(&format!("backfill {engine}")) {
-            backfill::beside_one_update(options, &server, engine, &mut figures).await?;
-        }
-        if options.wants(&format!("triggers {engine}")) {
-            triggers::cost(options, &server, engine, &mut figures).await?;
-        }
-        if options.wants(&format!("writers {engine}")) {
-            writers::latency(options, &server, engine, &mut figures).await?;
-        }
-        if options.wants(&format!("locks {engine}")) {
-            locks::stalls(options, &server, engine, &mut figures).await?;
-        }
-        if options.wants(&format!("flatness {engine}")) {
-            backfill::flatness(options, &server, engine, &mut figures).await?;
+/// What is measured on each engine, what is beside others, and by which name `--only` picks it.
+#[derive(Clone, Copy, Debug)]
+enum Measurement {
+    Backfill(Engine),
+    Triggers(Engine),
+    Writers(Engine),
+    Locks(Engine),
+    Flatness(Engine),
+    Pgroll,
+    Reshape,
+    PtOsc,
+}
+
+impl Measurement {
+    fn all() -> Vec<Self> {
+        let engines = [Engine::Postgres, Engine::Mariadb, Engine::Sqlite];
+        let kinds = [Self::Backfill, Self::Triggers, Self::Writers, Self::Locks];
+        let each = engines.into_iter().flat_map(|engine| kinds.map(|kind| kind(engine)));
+        // The longest last: who ends it early has the rest.
+        each.chain([Self::Pgroll, Self::Reshape, Self::PtOsc]).chain(engines.map(Self::Flatness)).collect()
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Backfill(engine) => format!("backfill {engine}"),
+            Self::Triggers(engine) => format!("triggers {engine}"),
+            Self::Writers(engine) => format!("writers {engine}"),
+            Self::Locks(engine) => format!("locks {engine}"),
+            Self::Flatness(engine) => format!("flatness {engine}"),
+            Self::Pgroll => "pgroll".to_owned(),
+            Self::Reshape => "reshape".to_owned(),
+            Self::PtOsc => "pt-osc".to_owned(),
         }
     }
-    if options.wants("pgroll") {
-        peers::pgroll(options, &server, &mut figures).await?;
+
+    async fn make(self, options: &Options, server: &Server, figures: &mut Figures) -> Result<()> {
+        match self {
+            Self::Backfill(engine) => backfill::beside_one_update(options, server, engine, figures).await,
+            Self::Triggers(engine) => triggers::cost(options, server, engine, figures).await,
+            Self::Writers(engine) => writers::latency(options, server, engine, figures).await,
+            Self::Locks(engine) => locks::stalls(options, server, engine, figures).await,
+            Self::Flatness(engine) => backfill::flatness(options, server, engine, figures).await,
+            Self::Pgroll => peers::pgroll(options, server, figures).await,
+            Self::Reshape => peers::reshape(options, server, figures).await,
+            Self::PtOsc => peers::pt_osc(options, server, figures).await,
+        }
     }
-    if options.wants("reshape") {
-        peers::reshape(options, &server, &mut figures).await?;
+}
+
+async fn measure(options: &Options) -> Result<bool> {
+    let server = Server::start(options)?;
+    let mut figures = Figures::new(options, server.versions().await?);
+    for measurement in Measurement::all() {
+        let name = measurement.name();
+        if !name.contains(options.only.as_str()) {
+            continue;
+        }
+        let began = Instant::now();
+        if let Err(why) = measurement.make(options, &server, &mut figures).await {
+            figures.failed(&name, &why);
+        }
+        eprintln!("({name}: {:.0} s)", began.elapsed().as_secs_f64());
+        figures.write(&options.json)?;
     }
-    if options.wants("pt-osc") {
-        peers::pt_osc(options, &server, &mut figures).await?;
-    }
-    figures.end(&options.json)
+    Ok(figures.print())
 }

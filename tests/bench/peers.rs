@@ -3,14 +3,15 @@
 
 use std::{process::Stdio, time::Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tokio::process::Command;
 
 use crate::{
     Options,
-    backfill::synced,
     database::{Database, Engine, Server},
     figures::Figures,
+    original::Original,
+    runner::Project,
     triggers::mapped,
 };
 
@@ -77,21 +78,18 @@ pub(crate) async fn pgroll(options: &Options, server: &Server, figures: &mut Fig
     // Its batches grow slower with the table, so a third of the rows is kind to it.
     let rows = options.rows * 3 / 10;
     let theirs = prepared(server, rows).await?;
-    let ours = synced(options, server, Engine::Postgres, rows, figures).await?;
+    let ours = Original::synced(options, server, Engine::Postgres, rows, figures).await?;
     let (mut unanalyzed, mut analyzed) = (Vec::new(), Vec::new());
     for (statistics, ratios) in [(false, &mut unanalyzed), (true, &mut analyzed)] {
         if statistics {
             theirs.execute("ANALYZE").await?;
-            ours.0.execute("ANALYZE").await?;
+            ours.analyze().await?;
         }
         for _ in 0..options.pairs {
             let copy = server.copy(&theirs).await?;
             let time = copy.timed("CALL fill()").await?.as_secs_f64();
             server.drop(copy).await?;
-            let copy = server.copy(&ours.0).await?;
-            let run = ours.1.run(options, &copy, &[], figures).await?;
-            ratios.push(time / run.filled.context("the run told of no backfill")?);
-            server.drop(copy).await?;
+            ratios.push(time / ours.fill(options, server, &[], figures).await?.filled()?);
         }
     }
     figures.median("backfill_vs_pgroll_batch", unanalyzed, "x");
@@ -109,10 +107,9 @@ pub(crate) async fn pgroll(options: &Options, server: &Server, figures: &mut Fig
         server.drop(copy).await?;
     }
     figures.median("trigger_vs_pgroll", ratios, "x");
-    for database in [theirs, ours.0, migrated] {
-        server.drop(database).await?;
-    }
-    Ok(())
+    server.drop(theirs).await?;
+    server.drop(migrated).await?;
+    ours.end(server).await
 }
 
 /// A column made anew from another, by its `alter_column`.
@@ -128,85 +125,110 @@ down = "lower(full_name)"
     nullable = false
 "#;
 
+/// Times what another program does to a new table, and then what a whole run of ours does to one like it.
+async fn beside(
+    options: &Options,
+    server: &Server,
+    engine: Engine,
+    arguments: &[&str],
+    figures: &mut Figures,
+    theirs: impl AsyncFn(&Database) -> Result<Vec<f64>>,
+) -> Result<(Vec<f64>, f64)> {
+    let table = async || -> Result<Database> {
+        let database = server.empty(engine).await?;
+        database.customers(options.rows_of(engine)).await?;
+        database.analyze().await?;
+        Ok(database)
+    };
+    let database = table().await?;
+    let times = theirs(&database).await?;
+    server.drop(database).await?;
+    let database = table().await?;
+    let project = Project::new(engine, "target: migrated")?;
+    let began = Instant::now();
+    project.run(options, &database, arguments, figures).await?;
+    let time = began.elapsed().as_secs_f64();
+    server.drop(database).await?;
+    Ok((times, time))
+}
+
+/// Seconds until a program has ended well.
+async fn ended(program: &mut Command) -> Result<f64> {
+    let began = Instant::now();
+    let ended = program.stdin(Stdio::null()).output().await?;
+    let time = began.elapsed().as_secs_f64();
+    let said = [ended.stdout, ended.stderr].concat();
+    ensure!(ended.status.success(), "{program:?}: {}", String::from_utf8_lossy(&said));
+    Ok(time)
+}
+
 /// From the beginning of its `start` to the end, beside the same of ours: both add columns and triggers, and fill.
 pub(crate) async fn reshape(options: &Options, server: &Server, figures: &mut Figures) -> Result<()> {
-    let Some(binary) = &options.reshape else {
-        eprintln!("backfill_vs_reshape: left out, as there is no reshape binary (--reshape)");
-        return Ok(());
+    let Some(binary) = options.reshape.as_ref().filter(|binary| binary.is_file()) else {
+        bail!("there is no reshape binary (--reshape)");
     };
-    let original = server.empty(Engine::Postgres).await?;
-    original.customers(options.rows).await?;
-    original.execute("ANALYZE").await?;
     let directory = tempfile::tempdir()?;
     let migrations = directory.path().join("migrations");
     std::fs::create_dir_all(&migrations)?;
     std::fs::write(migrations.join("01_alter.toml"), RESHAPE)?;
     let mut ratios = Vec::new();
     for _ in 0..options.pairs {
-        let copy = server.copy(&original).await?;
-        let began = Instant::now();
-        let ended = Command::new(binary)
-            .args(["migration", "start", "--url", &copy.url()])
-            .current_dir(directory.path())
-            .stdin(Stdio::null())
-            .output()
-            .await?;
-        let time = began.elapsed().as_secs_f64();
-        ensure!(ended.status.success(), "reshape: {}", String::from_utf8_lossy(&ended.stderr));
-        server.drop(copy).await?;
-        let copy = server.copy(&original).await?;
-        let project = crate::runner::Project::new(&copy, "target: migrated")?;
-        let began = Instant::now();
-        project.run(options, &copy, &[], figures).await?;
-        ratios.push(time / began.elapsed().as_secs_f64());
-        server.drop(copy).await?;
+        let theirs = async |database: &Database| -> Result<Vec<f64>> {
+            let mut start = Command::new(binary);
+            start.args(["migration", "start", "--url", &database.url()]).current_dir(directory.path());
+            Ok(vec![ended(&mut start).await?])
+        };
+        let (times, ours) = beside(options, server, Engine::Postgres, &[], figures, &theirs).await?;
+        ratios.push(times.iter().sum::<f64>() / ours);
     }
     figures.median("backfill_vs_reshape", ratios, "x");
-    server.drop(original).await
+    Ok(())
 }
 
-/// What pt-online-schema-change does to a table from end to end, beside the same of ours. Both add two columns while an
-/// application could write; it copies the table and swaps it, ours fills the columns as well.
+const PT_OSC: &str = "pt-online-schema-change";
+
+/// What it takes until both columns stand in the table with their values, while an application could write.
+///
+/// pt-online-schema-change adds columns by copying the table, and leaves them empty: it has no way to fill them, but as
+/// generated columns, which no new version could write. So one single UPDATE follows it; in life that would be batches, as it
+/// locks all rows, and is slower then. The time of its program alone is told beside.
 pub(crate) async fn pt_osc(options: &Options, server: &Server, figures: &mut Figures) -> Result<()> {
-    let program = "pt-online-schema-change";
-    if Command::new(program).arg("--version").output().await.is_err() {
-        eprintln!("backfill_vs_pt_osc_mariadb: left out, as there is no {program}: apt-get install percona-toolkit");
-        return Ok(());
+    if Command::new(PT_OSC).arg("--version").output().await.is_err() {
+        bail!("there is no {PT_OSC}: apt-get install percona-toolkit");
     }
-    let original = server.empty(Engine::Mariadb).await?;
-    original.customers(options.rows).await?;
-    original.execute("ANALYZE TABLE customers").await?;
     let directory = tempfile::tempdir()?;
     let defaults = directory.path().join("defaults");
     std::fs::write(&defaults, format!("[client]\nuser=admin\npassword=\"{}\"\n", tests::mariadb::PASSWORD))?;
-    let mut ratios = Vec::new();
+    let fill = "UPDATE customers SET first_name = SUBSTRING_INDEX(full_name, ' ', 1), \
+                last_name = SUBSTRING(full_name, CHAR_LENGTH(SUBSTRING_INDEX(full_name, ' ', 1)) + 2)";
+    let (mut whole, mut alone, mut by_one, mut seconds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.pairs {
-        let copy = server.copy(&original).await?;
-        let Database::Mariadb(database) = &copy else { bail!("a copy of MariaDB's database is one of MariaDB") };
-        let dsn = format!(
-            "F={},h=127.0.0.1,P={},D={},t=customers",
-            defaults.display(),
-            server.mariadb_port(),
-            database.name()
-        );
-        let began = Instant::now();
-        let ended = Command::new(program)
-            .args(["--execute", "--alter", "ADD COLUMN first_name varchar(200), ADD COLUMN last_name varchar(200)"])
-            .args(["--no-version-check", "--recursion-method=none", &dsn])
-            .stdin(Stdio::null())
-            .output()
-            .await?;
-        let time = began.elapsed().as_secs_f64();
-        let said = [ended.stdout, ended.stderr].concat();
-        ensure!(ended.status.success(), "{program}: {}", String::from_utf8_lossy(&said));
-        server.drop(copy).await?;
-        let copy = server.copy(&original).await?;
-        let project = crate::runner::Project::new(&copy, "target: migrated")?;
-        let began = Instant::now();
-        project.run(options, &copy, &[], figures).await?;
-        ratios.push(time / began.elapsed().as_secs_f64());
-        server.drop(copy).await?;
+        let theirs = async |database: &Database| -> Result<Vec<f64>> {
+            let Database::Mariadb(of) = database else { bail!("that is no database of MariaDB") };
+            let port = server.mariadb_port();
+            let dsn = format!("F={},h=127.0.0.1,P={port},D={},t=customers", defaults.display(), of.name());
+            let mut change = Command::new(PT_OSC);
+            change.args([
+                "--execute",
+                "--alter",
+                "ADD COLUMN first_name varchar(200), ADD COLUMN last_name varchar(200)",
+            ]);
+            change.args(["--no-version-check", "--recursion-method=none", &dsn]);
+            Ok(vec![ended(&mut change).await?, database.timed(fill).await?.as_secs_f64()])
+        };
+        for (connections, ratios) in [("1", &mut by_one), ("2", &mut whole)] {
+            let arguments = ["--connections", connections];
+            let (times, ours) = beside(options, server, Engine::Mariadb, &arguments, figures, &theirs).await?;
+            ratios.push(times.iter().sum::<f64>() / ours);
+            if connections == "2" {
+                alone.push(times[0] / ours);
+                seconds.push(times[0]);
+            }
+        }
     }
-    figures.median("backfill_vs_pt_osc_mariadb", ratios, "x");
-    server.drop(original).await
+    figures.median("pt_osc_alone_s", seconds, "s");
+    figures.median("backfill_vs_pt_osc_alone_mariadb", alone, "x");
+    figures.median("backfill_1_vs_pt_osc_mariadb", by_one, "x");
+    figures.median("backfill_vs_pt_osc_mariadb", whole, "x");
+    Ok(())
 }

@@ -24,15 +24,26 @@ pub(crate) struct Project {
 /// What a run did.
 pub(crate) struct Run {
     /// Seconds from the first event of the move to its backfill's end.
-    pub(crate) filled: Option<f64>,
+    filled: Option<f64>,
+    /// Rows a second, over the batches alone.
+    rate: Option<f64>,
     pub(crate) peak_mb: f64,
 }
 
+impl Run {
+    pub(crate) fn filled(&self) -> Result<f64> {
+        self.filled.context("the run told of no backfill")
+    }
+
+    pub(crate) fn rate(&self) -> Result<f64> {
+        self.rate.context("the run told of no backfill")
+    }
+}
+
 impl Project {
-    pub(crate) fn new(database: &Database, target: &str) -> Result<Self> {
-        let this = Self { directory: tempfile::tempdir()?, engine: database.engine() };
+    pub(crate) fn new(engine: Engine, target: &str) -> Result<Self> {
+        let this = Self { directory: tempfile::tempdir()?, engine };
         fs::create_dir_all(this.path("plan/changes"))?;
-        let engine = database.engine();
         let secret = |name: &str| format!("{{secretRef: {{name: {name}, key: url}}}}");
         fs::write(
             this.path("plan/phasegate.yaml"),
@@ -92,12 +103,17 @@ pub(crate) async fn follow(mut child: Child) -> Result<Run> {
     let stdout = child.stdout.take().context("no output")?;
     let mut lines = BufReader::new(stdout).lines();
     let (mut peak, mut events) = (0.0_f64, Vec::new());
-    let (mut began, mut filled) = (None, None);
+    let (mut began, mut filled, mut rate) = (None, None, None);
     while let Some(line) = lines.next_line().await? {
         let event: Value = serde_json::from_str(&line)?;
         let is = |word: &str| event["event"] == word && event["to"] == "migrated";
         if is("moving") {
             began = Some(Instant::now());
+        }
+        if is("filled")
+            && let (Some(rows), Some(micros)) = (event["rows"].as_f64(), event["took_us"].as_f64())
+        {
+            rate = Some(rows / micros * 1_000_000.0);
         }
         if is("step_done") && event["what"].as_str().is_some_and(|what| what.starts_with("filled")) {
             filled = began.map(|began: Instant| began.elapsed().as_secs_f64());
@@ -117,7 +133,7 @@ pub(crate) async fn follow(mut child: Child) -> Result<Run> {
     if !done {
         bail!("the run did not do it all: {last}");
     }
-    Ok(Run { filled, peak_mb: peak })
+    Ok(Run { filled, rate, peak_mb: peak })
 }
 
 /// The most memory it ever had resident, by the kernel's account.

@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::{
     Options,
-    database::{Database, Engine, Server},
+    database::{Connected, Database, Engine, Server},
     figures::Figures,
+    original::made,
     runner::Project,
 };
 
@@ -21,25 +22,6 @@ fn unmapped(engine: Engine) -> String {
     format!("UPDATE customers SET city = {}", engine.longer("city"))
 }
 
-/// Seconds for one-row transactions by key.
-async fn one_by_one(database: &Database, rows: u64, count: i64) -> Result<f64> {
-    let mut connection = database.connect().await?;
-    // What is compared is the work of the statement, and not that of the disk.
-    connection.relaxed().await?;
-    let sql = database.engine().rename_one();
-    let span = i64::try_from(rows)?;
-    for number in 1..200 {
-        connection.with(sql, number % span + 1).await?;
-    }
-    let began = Instant::now();
-    for number in 0..count {
-        connection.with(sql, number * 7_919 % span + 1).await?;
-    }
-    let time = began.elapsed().as_secs_f64();
-    connection.close().await?;
-    Ok(time)
-}
-
 /// A table at `migrated`, so that both shapes are filled, as during a release.
 pub(crate) async fn migrated(
     options: &Options,
@@ -48,9 +30,7 @@ pub(crate) async fn migrated(
     rows: u64,
     figures: &mut Figures,
 ) -> Result<Database> {
-    let database = server.empty(engine).await?;
-    database.customers(rows).await?;
-    Project::new(&database, "target: migrated")?.run(options, &database, &[], figures).await?;
+    let database = made(options, server, engine, rows, &Project::new(engine, "target: migrated")?, figures).await?;
     if engine == Engine::Postgres {
         database.execute("VACUUM FULL customers").await?;
         database.execute("VACUUM ANALYZE customers").await?;
@@ -58,30 +38,97 @@ pub(crate) async fn migrated(
     Ok(database)
 }
 
-pub(crate) async fn cost(options: &Options, server: &Server, engine: Engine, figures: &mut Figures) -> Result<()> {
-    let rows = options.rows * 3 / 10;
-    let of = migrated(options, server, engine, rows, figures).await?;
-    let (mut all, mut others, mut single) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..options.pairs {
-        for (sql, ratios) in [(mapped(engine), &mut all), (unmapped(engine), &mut others)] {
-            let with = server.copy(&of).await?;
-            let time = with.timed(&sql).await?.as_secs_f64();
-            server.drop(with).await?;
-            let without = server.copy(&of).await?;
-            without.without_triggers().await?;
-            ratios.push(time / without.timed(&sql).await?.as_secs_f64());
-            server.drop(without).await?;
+/// The same table with triggers and without. MariaDB writes rows in place and keeps no dead ones, so that the same two
+/// tables serve for every pair; the others begin each pair with copies.
+struct Sides {
+    with: Database,
+    without: Database,
+}
+
+impl Sides {
+    async fn another(&self, server: &Server) -> Result<Self> {
+        if self.with.engine() == Engine::Mariadb {
+            return Ok(Self { with: self.with.clone(), without: self.without.clone() });
         }
-        let with = server.copy(&of).await?;
-        let without = server.copy(&of).await?;
-        without.without_triggers().await?;
-        let time = one_by_one(&with, rows, 5_000).await?;
-        single.push(time / one_by_one(&without, rows, 5_000).await?);
-        server.drop(with).await?;
-        server.drop(without).await?;
+        Ok(Self { with: server.copy(&self.with).await?, without: server.copy(&self.without).await? })
+    }
+
+    async fn end(self, server: &Server) -> Result<()> {
+        if self.with.engine() == Engine::Mariadb {
+            return Ok(());
+        }
+        server.drop(self.with).await?;
+        server.drop(self.without).await
+    }
+}
+
+pub(crate) async fn cost(options: &Options, server: &Server, engine: Engine, figures: &mut Figures) -> Result<()> {
+    let rows = options.rows_of(engine) * 3 / 10;
+    let with = migrated(options, server, engine, rows, figures).await?;
+    let without = migrated(options, server, engine, rows, figures).await?;
+    without.without_triggers().await?;
+    let of = Sides { with, without };
+    let (mut all, mut others, mut single) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..options.pairs {
+        for (sql, ratios) in [(mapped(engine), &mut all), (unmapped(engine), &mut others)] {
+            let sides = of.another(server).await?;
+            // The second of two has a warmer machine, so that each side is it in turn.
+            let (with, without) = if pair % 2 == 0 {
+                let with = sides.with.timed(&sql).await?;
+                (with, sides.without.timed(&sql).await?)
+            } else {
+                let without = sides.without.timed(&sql).await?;
+                (sides.with.timed(&sql).await?, without)
+            };
+            ratios.push(with.as_secs_f64() / without.as_secs_f64());
+            sides.end(server).await?;
+        }
+        let sides = of.another(server).await?;
+        single.push(one_by_one(&sides, rows).await?);
+        sides.end(server).await?;
     }
     figures.median(format!("trigger_cost_mapped_{engine}"), all, "x");
     figures.median(format!("trigger_cost_unmapped_{engine}"), others, "x");
     figures.median(format!("trigger_cost_oltp_{engine}"), single, "x");
-    server.drop(of).await
+    server.drop(of.with).await?;
+    server.drop(of.without).await
+}
+
+/// One-row transactions by key, by turns on one side and on the other.
+const ROUNDS: i64 = 20;
+const EACH: i64 = 250;
+
+/// The time they take with triggers, by that without.
+async fn one_by_one(sides: &Sides, rows: u64) -> Result<f64> {
+    let span = i64::try_from(rows)?;
+    let (mut with, mut without) = (sides.with.connect().await?, sides.without.connect().await?);
+    let sql = sides.with.engine().rename_one();
+    // What is compared is the work of the statement, and not that of the disk.
+    for connection in [&mut with, &mut without] {
+        connection.relaxed().await?;
+        some(connection, sql, 0, span).await?;
+    }
+    let (mut ours, mut bare) = (0.0, 0.0);
+    for round in 1..=ROUNDS {
+        if round % 2 == 0 {
+            ours += some(&mut with, sql, round, span).await?;
+            bare += some(&mut without, sql, round, span).await?;
+        } else {
+            bare += some(&mut without, sql, round, span).await?;
+            ours += some(&mut with, sql, round, span).await?;
+        }
+    }
+    with.strict().await?;
+    with.close().await?;
+    without.close().await?;
+    Ok(ours / bare)
+}
+
+/// Seconds for one round of them.
+async fn some(connection: &mut Connected, sql: &'static str, round: i64, span: i64) -> Result<f64> {
+    let began = Instant::now();
+    for number in round * EACH..(round + 1) * EACH {
+        connection.with(sql, number * 7_919 % span + 1).await?;
+    }
+    Ok(began.elapsed().as_secs_f64())
 }

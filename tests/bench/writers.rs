@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::{
     Options,
-    backfill::synced,
     database::{Database, Engine, Server},
     figures::{Figures, p99},
+    original::Original,
     runner::follow,
 };
 
@@ -68,16 +68,17 @@ impl Writers {
 }
 
 pub(crate) async fn latency(options: &Options, server: &Server, engine: Engine, figures: &mut Figures) -> Result<()> {
-    let of = synced(options, server, engine, options.rows, figures).await?;
+    let rows = options.rows_of(engine);
+    let of = Original::synced(options, server, engine, rows, figures).await?;
     let (mut ratios, mut idles, mut busies) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.pairs {
-        let copy = server.copy(&of.0).await?;
+        let copy = of.another(options, server, figures).await?;
         // As long as the backfill about takes.
-        let writers = Writers::start(&copy, options.rows).await?;
+        let writers = Writers::start(&copy, rows).await?;
         tokio::time::sleep(Duration::from_secs(4)).await;
         let idle = p99(&writers.end().await?);
-        let writers = Writers::start(&copy, options.rows).await?;
-        let run = follow(of.1.start(options, &copy, &[])?).await;
+        let writers = Writers::start(&copy, rows).await?;
+        let run = follow(of.project().start(options, &copy, &[])?).await;
         let busy = p99(&writers.end().await?);
         figures.at_least("runner_peak_mb", run?.peak_mb, "MB");
         server.drop(copy).await?;
@@ -88,5 +89,5 @@ pub(crate) async fn latency(options: &Options, server: &Server, engine: Engine, 
     figures.median(format!("writer_p99_idle_{engine}"), idles, "ms");
     figures.median(format!("writer_p99_backfill_{engine}"), busies, "ms");
     figures.median(format!("writer_p99_vs_idle_{engine}"), ratios, "x");
-    server.drop(of.0).await
+    of.end(server).await
 }

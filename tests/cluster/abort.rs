@@ -7,6 +7,27 @@ use crate::{
 
 const ROWS: u32 = 5_000;
 
+impl Shop {
+    /// After an abort, with a first pause that a person ends: the old version serves what the new one has written.
+    pub(crate) async fn is_let_in_aborted_and_let_in_again(&self, rows: u32) {
+        self.person(&["retry", "rollout", "customers"]).await;
+        self.rollout_is("Paused").await;
+        assert!(self.pods_of("v2").await > 0, "version 2 serves");
+        // What it writes now, version 1 must read after the abort: the users look.
+        self.served_by("v2", 50).await;
+        self.person(&["abort", "customers"]).await;
+        self.rollout_is("Degraded").await;
+        self.change_is("migrated").await;
+
+        self.person(&["retry", "rollout", "customers"]).await;
+        self.rollout_is("Paused").await;
+        self.person(&["promote", "customers"]).await;
+        self.rollout_is("Healthy").await;
+        assert!(self.pods_of("v2").await > 0);
+        self.users_are_content(rows).await;
+    }
+}
+
 #[tokio::test]
 async fn a_canary_aborted_while_held_and_after_its_release_leaves_the_old_version_serving_and_can_be_tried_again() {
     let shop = Shop::open("abort", ROWS).await;
@@ -29,21 +50,6 @@ async fn a_canary_aborted_while_held_and_after_its_release_leaves_the_old_versio
 
     shop.deliver("the other half", &whole).await;
     shop.change_is("migrated").await;
-    shop.person(&["retry", "rollout", "customers"]).await;
-    shop.rollout_is("Paused").await;
-    assert!(shop.pods_of("v2").await > 0, "version 2 serves");
-    // What it writes now, version 1 must read after the abort: the users look.
-    shop.served_by("v2", 50).await;
-
-    shop.person(&["abort", "customers"]).await;
-    shop.rollout_is("Degraded").await;
-    shop.change_is("migrated").await;
-
-    shop.person(&["retry", "rollout", "customers"]).await;
-    shop.rollout_is("Paused").await;
-    shop.person(&["promote", "customers"]).await;
-    shop.rollout_is("Healthy").await;
-    assert!(shop.pods_of("v2").await > 0);
-    shop.users_are_content(ROWS).await;
+    shop.is_let_in_aborted_and_let_in_again(ROWS).await;
     shop.close().await;
 }

@@ -3,8 +3,8 @@
 use kube::{
     Client,
     api::{
-        Api as Objects, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams, Patch, PatchParams,
-        Request,
+        Api as Objects, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, LogParams, Patch,
+        PatchParams, PostParams, Request,
     },
 };
 use serde_json::{Value, json};
@@ -28,7 +28,10 @@ fn resource(kind: &str) -> ApiResource {
         "analysisrun" => ("argoproj.io", "v1alpha1", "AnalysisRun"),
         "rollout" => ("argoproj.io", "v1alpha1", "Rollout"),
         "configmap" => ("", "v1", "ConfigMap"),
+        "namespace" => ("", "v1", "Namespace"),
         "pod" => ("", "v1", "Pod"),
+        "secret" => ("", "v1", "Secret"),
+        "service" => ("", "v1", "Service"),
         "cronjob" => ("batch", "v1", "CronJob"),
         "job" => ("batch", "v1", "Job"),
         "event" => ("", "v1", "Event"),
@@ -53,7 +56,7 @@ impl Api {
 
     /// What an object looks like now.
     pub(crate) async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Value, String> {
-        let found = self.objects(kind, namespace).get(name).await.map_err(|error| error.to_string())?;
+        let found = self.anywhere(kind, namespace).get(name).await.map_err(|error| error.to_string())?;
         serde_json::to_value(found).map_err(|error| error.to_string())
     }
 
@@ -68,6 +71,33 @@ impl Api {
     pub(crate) async fn patch(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<(), String> {
         let patched = self.objects(kind, namespace).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         patched.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Applies an object, whoever else has a say in its fields.
+    pub(crate) async fn apply(&self, object: &Value) {
+        let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+        let (kind, metadata) = (text(&object["kind"]).to_lowercase(), &object["metadata"]);
+        let objects = self.anywhere(&kind, &text(&metadata["namespace"]));
+        let ours = PatchParams::apply("tests").force();
+        let applied = objects.patch(&text(&metadata["name"]), &ours, &Patch::Apply(object)).await;
+        applied.unwrap_or_else(|error| panic!("{kind} {}: {error}", metadata["name"]));
+    }
+
+    /// Asks for an object's end, if it is there, and does not wait for it.
+    pub(crate) async fn delete(&self, kind: &str, namespace: &str, name: &str) -> Result<(), String> {
+        match self.anywhere(kind, namespace).delete(name, &DeleteParams::background()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            other => other.map(|_| ()).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Of a namespace, or of the cluster.
+    fn anywhere(&self, kind: &str, namespace: &str) -> Objects<DynamicObject> {
+        if namespace.is_empty() {
+            Objects::all_with(self.client.clone(), &resource(kind))
+        } else {
+            self.objects(kind, namespace)
+        }
     }
 
     /// Sets one annotation.
@@ -97,6 +127,13 @@ impl Api {
     pub(crate) async fn page(&self, namespace: &str, pod: &str, page: &str) -> Result<String, String> {
         let proxy = Request::new(format!("/api/v1/namespaces/{namespace}/pods/{pod}/proxy"));
         let request = proxy.get(page, &kube::api::GetParams::default()).map_err(|error| error.to_string())?;
+        self.client.request_text(request).await.map_err(|error| error.to_string())
+    }
+
+    /// What a service answers to a body it is sent.
+    pub(crate) async fn asked(&self, namespace: &str, service: &str, page: &str, body: &str) -> Result<String, String> {
+        let to = Request::new(format!("/api/v1/namespaces/{namespace}/services/{service}/proxy/{page}"));
+        let request = to.create(&PostParams::default(), body.into()).map_err(|error| error.to_string())?;
         self.client.request_text(request).await.map_err(|error| error.to_string())
     }
 }

@@ -193,15 +193,19 @@ impl Backup {
         Self(file)
     }
 
-    /// In the place of what is there now; whoever is connected is cut off.
+    /// Beside what is there now, and then in its place; whoever is connected is cut off. A run that met a half restored
+    /// database would begin a ledger of its own there.
     async fn restore(&self, shop: &Shop) {
-        let owner = format!("{}_owner", shop.database);
+        let Shop { database, .. } = shop;
+        let beside = format!("{database}_restored");
+        let create = format!("CREATE DATABASE {beside} OWNER {database}_owner");
+        let (drop, rename) =
+            (format!("DROP DATABASE {database} WITH (FORCE)"), format!("ALTER DATABASE {beside} RENAME TO {database}"));
         let psql = ["psql", "-h", "/tmp", "-U", "postgres", "-qX", "-v", "ON_ERROR_STOP=1", "-d", "postgres"];
-        let drop = format!("DROP DATABASE {} WITH (FORCE)", shop.database);
-        let create = format!("CREATE DATABASE {} OWNER {owner}", shop.database);
-        shop.in_the_database(&[&psql[..], &["-c", &drop, "-c", &create]].concat()).await;
-        let restore = ["pg_restore", "-h", "/tmp", "-U", "postgres", "--exit-on-error", "-d", &shop.database, &self.0];
+        let restore = ["pg_restore", "-h", "/tmp", "-U", "postgres", "--exit-on-error", "-d", &beside, &self.0];
+        shop.in_the_database(&[&psql[..], &["-c", &create]].concat()).await;
         shop.in_the_database(&restore).await;
+        shop.in_the_database(&[&psql[..], &["-c", &drop, "-c", &rename]].concat()).await;
         shop.tell(format_args!("person: pg_restore"));
     }
 }

@@ -35,6 +35,8 @@ impl Delivery {
         delivery
             .with("rollout.yaml", "duration: 2m", "duration: 3s")
             .with("rollout.yaml", "requests: {cpu: 100m, memory: 64Mi}", "requests: {cpu: 5m, memory: 16Mi}")
+            // Starting a pod costs two cores half a second, and scenarios start hundreds.
+            .with("rollout.yaml", "replicas: 4", "replicas: 2")
             // Argo waits at least that long between two questions.
             .with("rollout.yaml", "{name: phasegate/gate}", "{name: phasegate/gate, config: {requeueSeconds: 11}}")
     }

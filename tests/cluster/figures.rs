@@ -35,6 +35,8 @@ impl Figures {
 #[derive(Debug)]
 pub(crate) struct Line {
     scenario: String,
+    /// Its test, as the test program names it.
+    test: String,
     began: Instant,
     figures: Mutex<Option<Figures>>,
     notes: Mutex<Vec<String>>,
@@ -43,7 +45,8 @@ pub(crate) struct Line {
 impl Line {
     /// Of the scenario that begins now.
     pub(crate) fn new(scenario: &str) -> Self {
-        Self { scenario: scenario.to_owned(), began: now(), figures: Mutex::default(), notes: Mutex::default() }
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        Self { scenario: scenario.to_owned(), test, began: now(), figures: Mutex::default(), notes: Mutex::default() }
     }
 
     /// What the users said in the end.
@@ -68,10 +71,11 @@ impl Line {
             },
         );
         let line = format!(
-            "{}\t{outcome}\t{}\t{numbers}\t{}\n",
+            "{}\t{outcome}\t{}\t{numbers}\t{}\t{}\n",
             self.scenario,
             self.began.elapsed().as_secs(),
-            self.notes.lock().unwrap().join("; ")
+            self.notes.lock().unwrap().join("; "),
+            self.test,
         );
         std::fs::File::create(folder.join(&self.scenario))?.write_all(line.as_bytes())
     }

@@ -11,9 +11,9 @@ use crate::{
 
 const ROWS: u32 = 5_000;
 
-/// The init container of both: the same as a Deployment's in `two_apps.rs`.
+/// What a pod template needs to be held by the gate.
 const GATE: &str = r#"
-      serviceAccountName: archive
+      serviceAccountName: WHO
       initContainers:
       - name: phasegate
         image: ghcr.io/phasegate/phasegate:VERSION
@@ -25,22 +25,35 @@ const GATE: &str = r#"
         securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}
       securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}"#;
 
+/// Which pods of its own are ready, it asks the API with these.
 const RIGHTS: &str = r#"
 apiVersion: v1
 kind: ServiceAccount
-metadata: {name: archive}
+metadata: {name: WHO}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
-metadata: {name: archive}
+metadata: {name: WHO}
 rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: archive}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: archive}
-subjects: [{kind: ServiceAccount, name: archive}]
+metadata: {name: WHO}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: WHO}
+subjects: [{kind: ServiceAccount, name: WHO}]
 "#;
+
+/// A manifest with the gate in the place of GATE, for an app of that name in that version.
+pub(crate) fn gated(manifest: &str, name: &str, version: &str) -> String {
+    let supports = if version == "v2" { "split-full-name" } else { "" };
+    let text = manifest.replace("GATE", GATE).replace("SUPPORTS", supports).replace("TAG", version);
+    text.replace("WHO", name).replace("VERSION", env!("CARGO_PKG_VERSION"))
+}
+
+/// The rights that such an app's gate needs.
+pub(crate) fn rights(name: &str) -> String {
+    RIGHTS.replace("WHO", name)
+}
 
 const STATEFUL_SET: &str = r#"
 apiVersion: apps/v1
@@ -89,18 +102,14 @@ spec:
 
 /// With that version of the archive, and with version 2 the Job as well.
 fn beside(delivery: Delivery, version: &str) -> Delivery {
-    let supports = if version == "v2" { "split-full-name" } else { "" };
-    let filled = |text: &str| {
-        let text = text.replace("GATE", GATE).replace("SUPPORTS", supports).replace("TAG", version);
-        text.replace("VERSION", env!("CARGO_PKG_VERSION"))
-    };
-    let delivery = delivery.and("rights.yaml", RIGHTS).and("archive.yaml", &filled(STATEFUL_SET));
-    if version == "v2" { delivery.and("nightly.yaml", &filled(JOB)) } else { delivery }
+    let archive = gated(STATEFUL_SET, "archive", version);
+    let delivery = delivery.and("rights.yaml", &rights("archive")).and("archive.yaml", &archive);
+    if version == "v2" { delivery.and("nightly.yaml", &gated(JOB, "archive", version)) } else { delivery }
 }
 
 impl Shop {
     /// Waits until the init container of a pod of that name says what it waits for.
-    async fn init_container_waits(&self, name: &str) {
+    pub(crate) async fn init_container_waits(&self, name: &str) {
         until(&format!("the init container of {name} waits"), SOON, async || {
             let pods = self.api.list("pod", &self.namespace, &format!("app.kubernetes.io/name={name}")).await?;
             for pod in &pods {
@@ -115,9 +124,9 @@ impl Shop {
         .await;
     }
 
-    /// How many pods of the archive serve, by version.
-    async fn archives(&self) -> Result<(usize, usize), String> {
-        let pods = self.api.list("pod", &self.namespace, "app.kubernetes.io/name=archive").await?;
+    /// How many pods of that name are ready, by version.
+    pub(crate) async fn ready_pods(&self, name: &str) -> Result<(usize, usize), String> {
+        let pods = self.api.list("pod", &self.namespace, &format!("app.kubernetes.io/name={name}")).await?;
         let ready = |version: &str| {
             let image = format!("registry.example.com/customers:{version}");
             let serves = |pod: &&Value| {
@@ -128,9 +137,10 @@ impl Shop {
         Ok((ready("v1"), ready("v2")))
     }
 
-    async fn archives_are(&self, wanted: (usize, usize)) {
-        until(&format!("{wanted:?} of the archive serve"), SOON, async || {
-            let ready = self.archives().await?;
+    /// Waits until so many of them are ready.
+    pub(crate) async fn ready_pods_are(&self, name: &str, wanted: (usize, usize)) {
+        until(&format!("{wanted:?} of {name} are ready"), SOON, async || {
+            let ready = self.ready_pods(name).await?;
             if ready == wanted { Ok(()) } else { Err(format!("{ready:?}")) }
         })
         .await;
@@ -143,18 +153,22 @@ async fn a_statefulset_and_a_job_are_held_by_their_init_container_until_the_sche
     let first = beside(expanded(Delivery::example("1-expand")), "v1");
     let shop = Shop::serving("init-gate", ROWS, &first).await;
     shop.change_is("expanded").await;
-    shop.archives_are((2, 0)).await;
+    shop.ready_pods_are("archive", (2, 0)).await;
 
     shop.deliver("version 2 of both, too early", &beside(expanded(Delivery::example("1-expand")), "v2")).await;
     shop.init_container_waits("archive").await;
     shop.init_container_waits("nightly").await;
-    assert_eq!(shop.archives().await.unwrap(), (1, 0), "one is held, and a StatefulSet replaces no other meanwhile");
+    assert_eq!(
+        shop.ready_pods("archive").await.unwrap(),
+        (1, 0),
+        "one is held, and a StatefulSet replaces no other meanwhile"
+    );
     let job = shop.look("job", "nightly-v2").await.unwrap();
     assert!(!has(&job, "Complete") && !has(&job, "Failed"), "{}", job["status"]);
 
     shop.deliver("what they need", &beside(Delivery::example("1-expand"), "v2")).await;
     shop.change_is("migrated").await;
-    shop.archives_are((0, 2)).await;
+    shop.ready_pods_are("archive", (0, 2)).await;
     until("the Job is complete", SOON, async || {
         let job = shop.look("job", "nightly-v2").await?;
         if has(&job, "Complete") { Ok(()) } else { Err(job["status"].to_string()) }

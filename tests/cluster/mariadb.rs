@@ -1,6 +1,7 @@
 //! The column split on MariaDB: its DDL commits by itself, its triggers run as the runner's user, its binary log is on.
 
 use crate::{
+    admin::Somebody,
     database::Server,
     delivery::{CHANGE, Delivery},
     kubectl::until,
@@ -10,7 +11,7 @@ use crate::{
 const ROWS: u32 = 100_000;
 
 /// The app of `examples/customers-split`, with its database on MariaDB.
-const CUSTOMERS: App = App {
+pub(crate) const CUSTOMERS: App = App {
     name: "customers",
     example: "customers-split",
     server: Server::Mariadb,
@@ -25,7 +26,7 @@ const CUSTOMERS: App = App {
 
 /// A folder of the example as it is on MariaDB.
 fn delivery(folder: &str) -> Delivery {
-    Delivery::example(folder).with("phasegate.yaml", "engine: postgres", "engine: mariadb")
+    CUSTOMERS.delivery(folder)
 }
 
 #[tokio::test]
@@ -72,11 +73,9 @@ async fn a_canary_is_held_then_released_and_a_contract_waits_for_the_last_old_po
     shop.close().await;
 }
 
-const TRIGGERS: &str = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()";
-
-#[tokio::test]
-async fn a_runner_killed_in_mid_backfill_is_followed_by_another_that_ends_where_git_wants_it() {
-    let shop = Shop::open_for(&CUSTOMERS, "mariadb-killed", ROWS).await;
+/// A shop that version 1 serves and that version 2 was delivered to; its backfill has come to a row that somebody holds.
+async fn in_mid_backfill(name: &str, version_2: &Delivery) -> (Shop, Somebody) {
+    let shop = Shop::open_for(&CUSTOMERS, name, ROWS).await;
     shop.the_last_row_comes().await;
     shop.deliver("version 1", &delivery("1-expand").with(CHANGE, "target: migrated", "target: synced")).await;
     shop.rollout_is("Healthy").await;
@@ -84,9 +83,17 @@ async fn a_runner_killed_in_mid_backfill_is_followed_by_another_that_ends_where_
     shop.change_is("synced").await;
 
     let somebody = shop.somebody_writes().await;
-    shop.deliver("version 2, and what it needs", &delivery("2-canary")).await;
+    shop.deliver("version 2, and what it needs", version_2).await;
     shop.gate_says("holds version 2", |step| step.phase == "Running").await;
     shop.is_in_mid_backfill().await;
+    (shop, somebody)
+}
+
+const TRIGGERS: &str = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()";
+
+#[tokio::test]
+async fn a_runner_killed_in_mid_backfill_is_followed_by_another_that_ends_where_git_wants_it() {
+    let (shop, somebody) = in_mid_backfill("mariadb-killed", &delivery("2-canary")).await;
     for _ in 0..2 {
         let generation = generation(&shop).await.unwrap();
         let killed = shop.runners_die().await;
@@ -120,17 +127,7 @@ async fn generation(shop: &Shop) -> Result<u64, String> {
 
 #[tokio::test]
 async fn a_canary_aborted_while_the_schema_moves_leaves_the_old_version_serving_and_can_be_tried_again() {
-    let shop = Shop::open_for(&CUSTOMERS, "mariadb-abort", ROWS).await;
-    shop.the_last_row_comes().await;
-    shop.deliver("version 1", &delivery("1-expand").with(CHANGE, "target: migrated", "target: synced")).await;
-    shop.rollout_is("Healthy").await;
-    shop.users_come(ROWS).await;
-    shop.change_is("synced").await;
-
-    let somebody = shop.somebody_writes().await;
-    shop.deliver("version 2, and what it needs", &delivery("2-canary").with_a_pause()).await;
-    shop.gate_says("holds version 2", |step| step.phase == "Running").await;
-    shop.is_in_mid_backfill().await;
+    let (shop, somebody) = in_mid_backfill("mariadb-abort", &delivery("2-canary").with_a_pause()).await;
     shop.person(&["abort", "customers"]).await;
     shop.rollout_is("Degraded").await;
     assert_eq!(shop.pods_of("v2").await, 0, "nothing of version 2 came in");
@@ -139,18 +136,6 @@ async fn a_canary_aborted_while_the_schema_moves_leaves_the_old_version_serving_
     shop.change_is("migrated").await;
     shop.the_last_row_goes().await;
 
-    shop.person(&["retry", "rollout", "customers"]).await;
-    shop.rollout_is("Paused").await;
-    // What it writes now, version 1 must read after the abort: the users look.
-    shop.served_by("v2", 50).await;
-    shop.person(&["abort", "customers"]).await;
-    shop.rollout_is("Degraded").await;
-    shop.change_is("migrated").await;
-
-    shop.person(&["retry", "rollout", "customers"]).await;
-    shop.rollout_is("Paused").await;
-    shop.person(&["promote", "customers"]).await;
-    shop.rollout_is("Healthy").await;
-    shop.users_are_content(ROWS).await;
+    shop.is_let_in_aborted_and_let_in_again(ROWS).await;
     shop.close().await;
 }

@@ -10,7 +10,7 @@ use crate::{
     database::Server,
     delivery::{Delivery, example},
     figures::Line,
-    kubectl::{apply, kubectl, kubectl_with, now, tell, until},
+    kubectl::{kubectl, kubectl_with, now, tell, until},
 };
 
 /// Where the Git server and the database servers are.
@@ -50,6 +50,17 @@ pub(crate) const CUSTOMERS: App = App {
         )
     },
 };
+
+impl App {
+    /// A folder of its example, as it is on its server.
+    pub(crate) fn delivery(&self, folder: &str) -> Delivery {
+        let delivery = Delivery::of(self.example, folder);
+        match self.server {
+            Server::Postgres => delivery,
+            Server::Mariadb => delivery.with("phasegate.yaml", "engine: postgres", "engine: mariadb"),
+        }
+    }
+}
 
 /// The place of one scenario.
 #[derive(Debug)]
@@ -91,19 +102,15 @@ impl Shop {
             "pod-security.kubernetes.io/enforce": "restricted",
         });
         shop.clear().await;
-        apply(
-            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shop.namespace, "labels": labels}}),
-        )
-        .await;
+        let metadata = json!({"name": shop.namespace, "labels": labels});
+        shop.api.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})).await;
         shop.make_database(rows).await;
         for role in ["owner", "reader", "app"] {
             let url = app.server.url(&shop.database, role);
-            apply(&json!({
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": format!("{}-{role}", app.name), "namespace": shop.namespace},
-                "stringData": {"url": url},
-            }))
-            .await;
+            let metadata = json!({"name": format!("{}-{role}", app.name), "namespace": shop.namespace});
+            let secret =
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"url": url}});
+            shop.api.apply(&secret).await;
         }
         shop
     }
@@ -121,14 +128,23 @@ impl Shop {
     async fn clear(&self) {
         let repository = format!("/srv/git/{}.git", self.namespace);
         let work = format!("/srv/git/{}.work", self.namespace);
-        for command in [
-            &["delete", "--ignore-not-found", "-n", "argocd", "application", &self.namespace][..],
-            &["delete", "--ignore-not-found", "namespace", &self.namespace],
-            &["exec", "-n", SERVICES, "deployment/git", "--", "/bin/rm", "-rf", &repository, &work],
-        ] {
-            kubectl(command).await.unwrap_or_else(|error| panic!("{error}"));
+        if self.look_for("namespace", "").await {
+            for (kind, namespace) in [("application", "argocd"), ("namespace", "")] {
+                self.api.delete(kind, namespace, &self.namespace).await.unwrap_or_else(|error| panic!("{error}"));
+                until(&format!("the {kind} of an earlier run is gone"), SOON, async || {
+                    if self.look_for(kind, namespace).await { Err("it is there".to_owned()) } else { Ok(()) }
+                })
+                .await;
+            }
+            let git = ["exec", "-n", SERVICES, "deployment/git", "--", "/bin/rm", "-rf", &repository, &work];
+            kubectl(&git).await.unwrap_or_else(|error| panic!("{error}"));
+            self.clear_database().await;
         }
-        self.clear_database().await;
+    }
+
+    /// Whether an object of this scenario's name is there.
+    async fn look_for(&self, kind: &str, namespace: &str) -> bool {
+        !matches!(self.api.get(kind, namespace, &self.namespace).await, Err(why) if why.contains("not found"))
     }
 
     /// For the person who runs the tests.
@@ -149,7 +165,7 @@ impl Shop {
         let commit = kubectl_with(&deliver, &files).await.unwrap_or_else(|error| panic!("{error}"));
         let commit = commit.trim().to_owned();
         if self.application().await.is_err() {
-            apply(&self.declared()).await;
+            self.api.apply(&self.declared()).await;
         }
         self.tell(format_args!("git {}: {message}", commit.get(..7).unwrap_or(&commit)));
         commit
@@ -277,9 +293,10 @@ impl Shop {
         self.tell(format_args!("schema: {phase}"));
     }
 
-    /// One value of this database, asked by its administrator.
+    /// Values of this database, asked by its administrator at the desk.
     pub(crate) async fn ledger(&self, sql: &str) -> Result<String, String> {
-        Ok(self.app.server.sql(&self.database, sql).await?.trim().to_owned())
+        let page = format!("{}/{}", self.app.server.engine(), self.database);
+        Ok(self.api.asked(SERVICES, "desk:8080", &page, sql).await?.trim().to_owned())
     }
 
     /// The names of a table's columns, in order of the alphabet.
@@ -324,7 +341,7 @@ impl Shop {
 
     /// Takes away what uses the machine. A scenario that fails keeps it for a look.
     pub(crate) async fn close(&self) {
-        let _ = kubectl(&["delete", "-n", "argocd", "application", &self.namespace, "--wait=false"]).await;
-        let _ = kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]).await;
+        let _ = self.api.delete("application", "argocd", &self.namespace).await;
+        let _ = self.api.delete("namespace", "", &self.namespace).await;
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     figures::Figures,
-    kubectl::{apply, until},
+    kubectl::until,
     shop::{SOON, Shop},
 };
 
@@ -12,7 +12,7 @@ impl Shop {
     /// Starts the users.
     pub(crate) async fn users_come(&self, rows: u32) {
         let to = format!("{}.{}.svc.cluster.local:80", self.app.name, self.namespace);
-        apply(&json!({
+        let users = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "users", "namespace": self.namespace},
             "spec": {
                 "restartPolicy": "Never",
@@ -27,8 +27,8 @@ impl Shop {
                     },
                 }],
             },
-        }))
-        .await;
+        });
+        self.api.apply(&users).await;
         self.users_go_on(20).await;
     }
 

@@ -21,7 +21,7 @@ async fn a_contract_waits_for_pods_that_take_long_to_terminate() {
 
     shop.deliver("contract", &Delivery::example("3-contract")).await;
     let said = shop.run_says("which pods it waits for", |line| line.contains("blocked by")).await;
-    assert!(said.contains("(4 pods)"), "nothing but its pods is left of version 1: {said}");
+    assert!(said.contains("(2 pods)"), "nothing but its pods is left of version 1: {said}");
     shop.change_is("migrated").await;
     for pod in shop.pods().await {
         let name = format!("{}:8080", pod["metadata"]["name"].as_str().unwrap());

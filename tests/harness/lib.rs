@@ -12,6 +12,7 @@
 )]
 
 pub mod argo;
+pub mod benchmark;
 pub mod binaries;
 pub mod examples;
 mod guardian;

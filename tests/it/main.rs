@@ -9,4 +9,5 @@
 )]
 
 mod arrows;
+mod benchmark;
 mod documents;

@@ -36,8 +36,11 @@ impl MysqlAddress {
             match (name.as_ref(), self.must_be) {
                 ("ssl-mode", Some(Flavour::Mariadb)) => match value.to_ascii_uppercase().as_str() {
                     "DISABLED" => all.push("--skip-ssl".to_owned()),
-                    "VERIFY_IDENTITY" => all.extend(["--ssl", "--ssl-verify-server-cert"].map(str::to_owned)),
-                    "REQUIRED" | "VERIFY_CA" => all.push("--ssl".to_owned()),
+                    // They cannot check who signed it without checking for whom: rather too strict than not at all.
+                    "VERIFY_CA" | "VERIFY_IDENTITY" => {
+                        all.extend(["--ssl", "--ssl-verify-server-cert"].map(str::to_owned));
+                    }
+                    "REQUIRED" => all.push("--ssl".to_owned()),
                     _ => {}
                 },
                 ("ssl-mode", Some(Flavour::Mysql) | None) => all.push(format!("--ssl-mode={value}")),

@@ -36,6 +36,8 @@ fn the_tools_of_mariadb_are_told_everything_but_the_password_by_their_arguments(
     }
     let plain = of("mariadb://anna@db/shop?ssl-mode=disabled", LedgerEngine::Mariadb).tool_arguments();
     assert!(plain.contains(&"--skip-ssl".to_owned()), "{plain:?}");
+    let signed = of("mariadb://anna@db/shop?ssl-mode=verify_ca", LedgerEngine::Mariadb).tool_arguments();
+    assert!(signed.contains(&"--ssl-verify-server-cert".to_owned()), "{signed:?}");
     assert!("postgres://anna:b@db/shop".parse::<DatabaseUrl>().unwrap().tool_arguments().is_empty());
 }
 

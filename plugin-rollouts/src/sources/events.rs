@@ -1,4 +1,5 @@
-//! Events of the core API on the Rollout. One task writes them, a few a second at most, and drops what finds no room.
+//! Events of the core API on the Rollout. One task writes them, a few a second at most, tries again for a while
+//! what the API server did not take, and drops what finds no room.
 
 use std::{
     sync::{
@@ -23,6 +24,8 @@ use crate::announce::{Announcement, Announcer};
 const ROOM: usize = 128;
 /// Between two writes: the API server is shared with everything else.
 const PACE: Duration = Duration::from_millis(200);
+/// Before each further try to write one that the API server had no answer for.
+const AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
 
 /// Writes events.
 pub struct KubernetesEvents {
@@ -36,7 +39,11 @@ impl KubernetesEvents {
         tokio::spawn(async move {
             let warned = AtomicBool::new(false);
             while let Some(announcement) = receiver.recv().await {
-                write(&kubernetes, announcement, &warned).await;
+                for pause in AGAIN.into_iter().map(Some).chain([None]) {
+                    let settled = write(&kubernetes, &announcement, &warned).await;
+                    let Some(pause) = pause.filter(|_| !settled) else { break };
+                    sleep(pause).await;
+                }
                 sleep(PACE).await;
             }
         });
@@ -52,24 +59,29 @@ impl Announcer for KubernetesEvents {
     }
 }
 
-async fn write(kubernetes: &Kubernetes, announcement: Announcement, warned: &AtomicBool) {
+/// Whether there is nothing left to try.
+async fn write(kubernetes: &Kubernetes, announcement: &Announcement, warned: &AtomicBool) -> bool {
     if !is_object_name(&announcement.namespace) || !is_object_name(&announcement.name) {
-        return;
+        return true;
     }
-    let namespace = announcement.namespace.clone();
-    let (Ok(client), Ok(_slot)) = (kubernetes.client().await, kubernetes.slot().await) else { return };
-    let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-    match api.create(&PostParams::default(), &event(announcement)).await {
-        // Another copy of the gate, or this one before a restart, has told it.
-        Ok(_) => {}
-        Err(Error::Api(status)) if status.code == 409 => {}
+    let namespace = &announcement.namespace;
+    let (Ok(client), Ok(_slot)) = (kubernetes.client().await, kubernetes.slot().await) else { return false };
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+    match api.create(&PostParams::default(), &event(announcement.clone())).await {
+        // Another copy of the gate, or this one before, has told it.
+        Ok(_) => true,
+        Err(Error::Api(status)) if status.code == 409 => true,
         Err(Error::Api(status)) if matches!(status.code, 401 | 403) => {
             if !warned.swap(true, Ordering::Relaxed) {
-                let remedy = kubernetes.runs_in().remedy(&namespace).to_string();
+                let remedy = kubernetes.runs_in().remedy(namespace).to_string();
                 tracing::warn!(namespace, remedy, "no event can be written: the role may not create events");
             }
+            true
         }
-        Err(error) => tracing::debug!(namespace, %error, "an event was not written"),
+        Err(error) => {
+            tracing::debug!(namespace, %error, "an event was not written");
+            false
+        }
     }
 }
 

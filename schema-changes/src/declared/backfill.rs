@@ -22,7 +22,8 @@ pub(crate) struct BackfillSpec {
     /// How many connections fill at once, 1 to 16. More than the server has spare cores only hurts.
     #[serde(default)]
     connections: Option<u32>,
-    /// How long one batch aims to take, from 5ms to 5s: a writer that meets it waits that long. 35ms if absent.
+    /// How long one batch aims to take, from 5ms to 5s: a writer that meets it waits that long. 35ms if absent, and on
+    /// SQLite 5ms.
     #[serde(default)]
     batch: Option<String>,
     /// When to rest. What cannot be seen holds the backfill, too.

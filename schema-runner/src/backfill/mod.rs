@@ -20,6 +20,7 @@ use phase_ledger::{BackfillProgress, BackfillRange, Cell, Record, Statement, Tra
 use schema_changes::Backfill;
 use tokio::time::Instant;
 
+pub use self::pace::batch_aim;
 use self::{
     crew::{Crew, DEADLOCKS, ROW_WAIT},
     foreman::Foreman,
@@ -30,7 +31,7 @@ use crate::{
     halt::{Halt, MoveError},
     patience::Patience,
     protocol::{Attempt, Hand},
-    report::count,
+    report::{Event, count},
     verify::number,
 };
 
@@ -113,19 +114,21 @@ impl Attempt<'_> {
         let timing = (self.settings.batch_aim, self.settings.batch_patience);
         let engine = self.plan.database.engine;
         let crew = Crew::new(self.generation, engine, it, keyset, waiter, timing, self.progressed, ranges);
-        let mut sessions = Vec::new();
+        let (mut sessions, before) = (Vec::new(), crew.rows_done());
         for _ in 0..extent::hands(engine, self.settings.connections).min(crew.waiting()) {
             sessions.push(self.ports.connect.open().await?);
         }
+        let connections = sessions.len();
         let work = async {
+            let began = Instant::now();
             let ended = futures::future::join_all(sessions.into_iter().map(|session| crew.work(session))).await;
             crew.finish();
-            ended
+            (ended, began.elapsed())
         };
         let mut foreman = Foreman::new(self, hand, &crew, progress);
         // Before the first row: outside of its window it fills none.
         foreman.look().await?;
-        let (ended, watched) = tokio::join!(work, foreman.watch());
+        let ((ended, took), watched) = tokio::join!(work, foreman.watch());
         let told = foreman.tell().await;
         let progress = foreman.progress();
         watched?;
@@ -139,6 +142,9 @@ impl Attempt<'_> {
         }
         stopped?;
         told?;
+        let (change, table) = (hand.change.profile.name.clone(), it.table.clone());
+        let rows = crew.rows_done().saturating_sub(before);
+        self.report(Event::Filled { change, step: hand.step, table, rows, connections, took });
         Ok((progress, crew.touched()))
     }
 

@@ -5,6 +5,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use schema_changes::Engine;
+
 const FIRST: u64 = 500;
 const SMALLEST: u64 = 100;
 const LARGEST: u64 = 50_000;
@@ -12,6 +14,19 @@ const LARGEST: u64 = 50_000;
 const MEMORY: usize = 5;
 /// Batches grow up to so many times what they aim at where the rest takes longer than the rows.
 const MOST: u32 = 3;
+/// The rest should be so small a part of the rows' time: a commit that waits for a slow disk costs the same for more rows.
+const PART: u32 = 9;
+/// For that alone batches grow by no more than this: from 35 to 50 ms.
+const SOME: f64 = 50.0 / 35.0;
+
+/// What a batch aims at where nobody says otherwise. On SQLite every writer of the whole file waits for it, and its
+/// commits wait for no disk: small ones cost little there.
+pub const fn batch_aim(engine: Engine) -> Duration {
+    match engine {
+        Engine::Postgres | Engine::Mysql | Engine::Mariadb => Duration::from_millis(35),
+        Engine::Sqlite => Duration::from_millis(5),
+    }
+}
 
 /// The size of the next batch.
 #[derive(Debug)]
@@ -55,7 +70,8 @@ impl Pace {
         self.seen.push_back((own.as_secs_f64() / rows.max(1) as f64, all.saturating_sub(own)));
         let a_row = self.seen.iter().map(|(a_row, _)| *a_row).fold(f64::INFINITY, f64::min).max(1e-9);
         let rest = self.seen.iter().map(|(_, rest)| *rest).min().unwrap_or_default();
-        let goal = rest.clamp(self.aim, self.aim.saturating_mul(MOST));
+        let some = rest.saturating_mul(PART).clamp(self.aim, self.aim.mul_f64(SOME));
+        let goal = rest.clamp(some, self.aim.saturating_mul(MOST));
         let size = self.size as f64;
         let right = goal.as_secs_f64() / a_row;
         self.size = (right.clamp(size / 2.0, size * 2.0) as u64).clamp(SMALLEST, LARGEST);
@@ -95,6 +111,16 @@ mod tests {
         assert!((55..=65).contains(&own.as_millis()), "{own:?}: half of the time is the rows'");
         let own = settled(&mut pace, 10, Duration::from_secs(1));
         assert!((100..=110).contains(&own.as_millis()), "{own:?}: and no writer waits for ever");
+    }
+
+    #[test]
+    fn what_a_commit_costs_is_shared_by_more_rows() {
+        let mut pace = Pace::new(AIM);
+        let millis = |time: Duration| time.as_millis();
+        let own = settled(&mut pace, 10, Duration::from_millis(3));
+        assert!((30..=40).contains(&millis(own)), "{own:?}: it is less than a tenth");
+        let own = settled(&mut pace, 10, Duration::from_millis(10));
+        assert!((48..=52).contains(&millis(own)), "{own:?}: and no writer waits for much longer");
     }
 
     #[test]

@@ -56,6 +56,7 @@ const fn style(event: &Event) -> Style {
         | Event::Moving { .. }
         | Event::StepDone { .. }
         | Event::Progress { .. }
+        | Event::Filled { .. }
         | Event::Checkpoint { .. }
         | Event::Released { .. }
         | Event::Forgotten { .. } => return Style::new(),

@@ -35,6 +35,17 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// Rows in a second.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a rate for people is positive and small"
+)]
+fn a_second(rows: u64, took: Duration) -> u64 {
+    (rows as f64 / took.as_secs_f64().max(0.001)) as u64
+}
+
 fn arrow(step: Move) -> String {
     format!("{} -> {}", step.from(), step.to())
 }
@@ -80,6 +91,14 @@ impl fmt::Display for Event {
                 write!(f, "{change}: {}: {why}; tried {tries} times, goes on trying", arrow(*step))
             }
             Self::Progress { change, step, backfill } => write!(f, "{change}: {}: {backfill}", arrow(*step)),
+            Self::Filled { change, step, table, rows, connections: _, took } => write!(
+                f,
+                "{change}: {}: {} rows of {table} took {:.2} s, {} rows/s",
+                arrow(*step),
+                count(*rows),
+                took.as_secs_f64(),
+                count(a_second(*rows, *took))
+            ),
             Self::Held { change, step, why } => write!(f, "{change}: {}: the backfill rests: {why}", arrow(*step)),
             Self::Released { change, step } => write!(f, "{change}: {}: the backfill goes on", arrow(*step)),
             Self::Bloat { change, table, percent } => write!(
@@ -154,6 +173,7 @@ impl Event {
             Self::StepDone { .. } => "step_done",
             Self::LockWait { .. } => "lock_wait",
             Self::Progress { .. } => "progress",
+            Self::Filled { .. } => "filled",
             Self::Held { .. } => "held",
             Self::Released { .. } => "released",
             Self::Bloat { .. } => "bloat",
@@ -175,6 +195,7 @@ impl Event {
     /// The event as one JSON object: `event`, `message`, and its data.
     pub fn to_json(&self) -> Value {
         let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let moving = |change: &dyn fmt::Display, step: &Move| json!({"change": change.to_string(), "from": step.from().as_str(), "to": step.to().as_str()});
         let data = match self {
             Self::Begun { database, changes, plan } => {
@@ -186,6 +207,10 @@ impl Event {
             | Self::Resumed { change, step }
             | Self::Moving { change, step }
             | Self::Released { change, step } => moving(change, step),
+            Self::Filled { change, step, table, rows, connections, took } => with(
+                moving(change, step),
+                json!({"table": table, "rows": rows, "connections": connections, "took_us": micros(took)}),
+            ),
             Self::Held { change, step, why } => with(moving(change, step), json!({"why": why})),
             Self::Bloat { change, table, percent } => {
                 json!({"change": change.as_str(), "table": table, "dead_percent": percent})

@@ -91,6 +91,21 @@ pub enum Event {
         /// How far.
         backfill: BackfillView,
     },
+    /// The ranges of a backfill were filled; moved keys are looked for after that.
+    Filled {
+        /// The change.
+        change: ChangeName,
+        /// The move.
+        step: Move,
+        /// The table.
+        table: String,
+        /// How many rows this run came by.
+        rows: u64,
+        /// How many connections filled them, at most.
+        connections: usize,
+        /// How long that took, rests included.
+        took: Duration,
+    },
     /// A backfill rests.
     Held {
         /// The change.

@@ -7,7 +7,6 @@ toolchain go1.27.3
 tool (
 	github.com/argoproj/argo-rollouts/cmd/kubectl-argo-rollouts
 	github.com/argoproj/argo-rollouts/cmd/rollouts-controller
-	github.com/argoproj/argo-rollouts/test/cmd/step-plugin-sample
 	k8s.io/kubernetes/cmd/kube-apiserver
 	k8s.io/kubernetes/cmd/kube-controller-manager
 	k8s.io/kubernetes/cmd/kube-proxy

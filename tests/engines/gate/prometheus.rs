@@ -2,10 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use plugin_rollouts::{
-    ports::{MeasureRef, Measured, Metrics},
-    sources::prometheus::Prometheus as Source,
-};
+use plugin_rollouts::{ports::Measured, sources::prometheus::Prometheus as Source};
 use schema_phases::Because;
 use tests::prometheus::Prometheus;
 
@@ -16,8 +13,7 @@ fn source(directory: &std::path::Path, server: &str) -> Source {
 }
 
 async fn measure(source: &Source, query: &str, back: u64) -> Result<Measured, Because> {
-    let wanted = MeasureRef { server: None, query: query.to_owned(), back: Duration::from_secs(back) };
-    source.measure(&wanted).await
+    source.measure(None, query, Duration::from_secs(back)).await
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
-//! The app of the cluster's scenarios: `serve` is one version of it, `load` are its users, who account for every row.
+//! The app of the cluster's scenarios: `serve` is one version of it, `load` are its users, who account for every row;
+//! `desk` is where the tests ask the database servers.
 //!
 //! It knows PostgreSQL, MariaDB, HTTP and the tables of two examples: customers, and a warehouse's inventory (on PostgreSQL
 //! only), whose items it serves like customers. It has never heard of Phasegate.
 
 mod database;
+mod desk;
 mod known;
 mod load;
 mod metrics;
@@ -28,6 +30,8 @@ enum Command {
     Serve(serve::Serve),
     /// Sends requests all the time, and checks every answer.
     Load(load::Load),
+    /// Asks the database servers for the tests.
+    Desk(desk::Desk),
 }
 
 /// Which tables and columns a version knows.
@@ -72,6 +76,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(serve) => serve.run().await,
         Command::Load(load) => load.run().await,
+        Command::Desk(desk) => desk.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
