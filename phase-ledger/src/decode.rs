@@ -20,8 +20,23 @@ pub(crate) enum Whose {
     Gate,
     /// A gate, of a replica that applications read from: a standby of that server.
     Replica,
+    /// The same, where a replica is a server with an identity of its own: which server its ledger was written on is for
+    /// the reader of both to compare.
+    Copy,
     /// The runner: it takes the ledger of another server over.
     Runner,
+}
+
+impl Whose {
+    /// Whether a server that only follows another will do.
+    pub(crate) const fn takes_standbys(self) -> bool {
+        matches!(self, Self::Replica | Self::Copy)
+    }
+
+    /// Whether the ledger must have been written on the server that shows it.
+    const fn wants_its_server(self) -> bool {
+        matches!(self, Self::Gate | Self::Replica)
+    }
 }
 
 /// The ledger in these rows: one for each change, or one without a change. `prefix` begins the engine's table names.
@@ -31,7 +46,7 @@ pub(crate) fn reading(rows: Vec<TextRow>, whose: Whose, prefix: &str) -> Result<
     let Some([format, standby, server_now, generation, server, plan, paused, ..]) = rows.peek().cloned() else {
         return Err(of.damaged("ledger", "it has no row"));
     };
-    if of.truth("ledger", "standby", standby.as_deref())? && whose != Whose::Replica {
+    if of.truth("ledger", "standby", standby.as_deref())? && !whose.takes_standbys() {
         return Err(ReadError::Standby);
     }
     let format = of.number("ledger", "format", format.as_deref())?;
@@ -40,7 +55,7 @@ pub(crate) fn reading(rows: Vec<TextRow>, whose: Whose, prefix: &str) -> Result<
     }
     let recorded = of.present("ledger", "server", server)?;
     let found = of.present("ledger", "server", server_now)?;
-    if whose != Whose::Runner && found != recorded {
+    if whose.wants_its_server() && found != recorded {
         return Err(ReadError::OtherServer { found, recorded });
     }
     let generation = Generation(of.number("ledger", "generation", generation.as_deref())?);

@@ -20,6 +20,7 @@ pub mod conformance;
 mod decode;
 mod entry;
 mod error;
+mod fault;
 mod fence;
 mod hidden;
 pub mod memory;
@@ -43,7 +44,7 @@ pub use entry::{
 pub use error::{ReadError, WriteError};
 pub use hidden::{Hidden, hidden, hidden_since};
 pub use open::{open_reader, open_replica, open_session};
-pub use probe::{Prepared, Probe, ProbeError, QueryAnswer, TableName, open_probe};
+pub use probe::{Held, Prepared, Probe, ProbeError, QueryAnswer, TableName, open_probe};
 pub use reader::LedgerReader;
 pub use session::{Batch, Batched, Cell, HEARTBEAT, Row, Session, Statement, Transaction};
 pub use url::{BadDatabaseUrl, DatabaseUrl, LedgerEngine};

@@ -25,14 +25,18 @@ pub fn open_reader(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError
     }
 }
 
-/// The gate's reader of a replica: what it shows of the ledger is how far the replica is.
+/// The gate's reader of a replica: what it shows of the ledger is how far the replica is. On MariaDB and MySQL it may be
+/// any server's: whether it is this database's says [`crate::LedgerState::server`], which must be the primary's.
 ///
 /// # Errors
-/// [`ReadError::Unreachable`] for an engine that has no replicas here.
+/// [`ReadError::Unsupported`] for an engine that has no replicas.
 pub fn open_replica(url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
-    match PostgresReader::of_replica(url) {
+    if let Some(reader) = PostgresReader::of_replica(url) {
+        return Ok(Box::new(reader));
+    }
+    match MysqlReader::of_replica(url) {
         Some(reader) => Ok(Box::new(reader)),
-        None => Err(ReadError::Unreachable { cause: "replicas are read of postgres only".into() }),
+        None => Err(ReadError::Unsupported { why: "a file has no replicas; take them out of the Database".to_owned() }),
     }
 }
 

@@ -82,6 +82,9 @@ pub(crate) struct Lint {
     /// Also compare with this commit: a contract beside the version that needs it, an applied change edited or removed
     #[arg(long, value_name = "REF")]
     pub(crate) base: Option<String>,
+    /// What the gate's step plugin is called in the cluster's `argo-rollouts-config`
+    #[arg(long, value_name = "NAME", default_value = schema_changes::STEP_NAME)]
+    pub(crate) step: String,
     /// How long a canary may have to wait for the schema; a Rollout's progress deadline must not end before: 7d, 36h, 90m
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
     pub(crate) wait: u64,

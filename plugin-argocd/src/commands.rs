@@ -92,6 +92,7 @@ fn lint(asked: &Lint) -> Result<Outcome, Vec<Problem>> {
                 now: &now,
                 base: base.as_ref().map(|base| &base.declared),
                 params: &params,
+                step: &asked.step,
                 wait_seconds: asked.wait,
             };
             let mut findings = lint::lint(&context);

@@ -103,7 +103,8 @@ pub struct Teller {
 }
 
 struct Told {
-    what: (String, Vec<String>, bool),
+    /// Of the verdict and its reasons: thousands are remembered, and only told apart.
+    what: u64,
     sent: Option<Instant>,
     asked: Instant,
 }
@@ -112,6 +113,15 @@ impl Teller {
     /// Tells by this announcer.
     pub fn new(announcer: Arc<dyn Announcer>) -> Self {
         Self { announcer, told: Mutex::default() }
+    }
+
+    /// Forgets who does not ask any more. To be called now and then, and not at each question: thousands wait.
+    pub fn tidy(&self) {
+        let now = Instant::now();
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, told| now.duration_since(told.asked) < IDLE);
     }
 
     /// Tells a decision, if it is another than the last. `hint` is the status of an answer before a restart.
@@ -124,37 +134,36 @@ impl Teller {
             _ if overdue => EventKind::Overdue,
             _ => EventKind::Waits,
         };
-        let mut words: Vec<String> = Vec::new();
+        let mut words: Vec<&str> = Vec::new();
         for reason in reasons {
-            if !words.iter().any(|word| word == reason) {
-                words.push((*reason).to_owned());
+            if !words.contains(reason) {
+                words.push(reason);
             }
         }
-        let what = (verdict.to_owned(), words, overdue);
+        let what = digest(&(verdict, &words, overdue));
         let key = digest(&(&rollout.uid, &rollout.canary_pod_hash, rollout.step_index));
         let ends = matches!(kind, EventKind::LetIn | EventKind::Refused);
         let now = Instant::now();
         {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.retain(|_, told| now.duration_since(told.asked) < IDLE);
             let known = told.get(&key);
             let same = match known {
                 Some(told) => told.what == what,
                 // The process before this one told it.
-                None => hint.is_some_and(|hint| hint.verdict == what.0 && hint.reasons == what.1 && !overdue),
+                None => hint.is_some_and(|hint| hint.verdict == verdict && hint.reasons == words && !overdue),
             };
             let sent = known.and_then(|told| told.sent);
             let too_soon = !ends && sent.is_some_and(|sent| now.duration_since(sent) < PAUSE);
             if same || too_soon {
                 // What comes too soon is not remembered: it is told later, if it lasts.
-                let what = if same { what } else { known.map_or(what, |told| told.what.clone()) };
+                let what = if same { what } else { known.map_or(what, |told| told.what) };
                 told.insert(key, Told { what, sent, asked: now });
                 return;
             }
             if ends {
                 told.remove(&key);
             } else {
-                told.insert(key, Told { what: what.clone(), sent: Some(now), asked: now });
+                told.insert(key, Told { what, sent: Some(now), asked: now });
             }
         }
         self.announcer.announce(Announcement {
@@ -162,11 +171,7 @@ impl Teller {
             rollout: rollout.name.clone(),
             uid: rollout.uid.clone(),
             // The same from every copy of the gate, so that one decision makes one event.
-            name: format!(
-                "{}.{:016x}",
-                rollout.name.chars().take(200).collect::<String>(),
-                digest(&(key, kind, &what))
-            ),
+            name: format!("{}.{:016x}", rollout.name.chars().take(200).collect::<String>(), digest(&(key, kind, what))),
             kind,
             message: message::clipped(message),
             at,

@@ -92,10 +92,13 @@ pub enum Command {
         /// The folder, such as /home/argo-rollouts/plugin-bin.
         directory: PathBuf,
     },
-    /// Check the config of every step phasegate/gate in a file: a manifest of a Rollout, or a config alone.
+    /// Check the config of every step of the gate in a file: a manifest of a Rollout, or a config alone.
     CheckConfig {
         /// The file, YAML or JSON.
         file: PathBuf,
+        /// What the plugin is called in `argo-rollouts-config`.
+        #[arg(long, value_name = "NAME", default_value = schema_changes::STEP_NAME)]
+        step: String,
     },
     /// Print a completion script for a shell.
     Completions {

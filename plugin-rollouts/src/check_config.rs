@@ -3,17 +3,20 @@
 use std::{fs, io::Write, path::Path};
 
 use anyhow::{Context, bail};
-use schema_changes::{FileError, STEP_NAME, check_step_configs};
+use schema_changes::{FileError, check_step_configs};
 
 /// Checks a file, and tells `out` what it found.
 ///
 /// # Errors
 /// A file that cannot be read, or holds no such step, or one whose config is wrong.
-pub(crate) fn check_config(file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn check_config(file: &Path, step: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let shown = file.display();
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
-    match check_step_configs(&shown.to_string(), &text) {
-        Ok(0) => bail!("{shown} holds no step {STEP_NAME}; name the manifest of a Rollout, or a config alone"),
+    match check_step_configs(&shown.to_string(), &text, step) {
+        Ok(0) => bail!(
+            "{shown} holds no step {step}; name the manifest of a Rollout, or a config alone, and with --step what the \
+             plugin is called in your cluster"
+        ),
         Ok(1) => writeln!(out, "{shown}: the config is good").context("cannot say so"),
         Ok(count) => writeln!(out, "{shown}: all {count} configs are good").context("cannot say so"),
         Err(errors) => {
@@ -25,6 +28,8 @@ pub(crate) fn check_config(file: &Path, out: &mut impl Write) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    use schema_changes::STEP_NAME;
+
     use super::*;
 
     fn check(text: &str) -> Result<String, String> {
@@ -32,7 +37,7 @@ mod tests {
         let file = directory.path().join("rollout.yaml");
         fs::write(&file, text).unwrap();
         let mut out = Vec::new();
-        match check_config(&file, &mut out) {
+        match check_config(&file, STEP_NAME, &mut out) {
             Ok(()) => Ok(String::from_utf8(out).unwrap()),
             Err(error) => Err(format!("{error:#}")),
         }
@@ -42,7 +47,7 @@ mod tests {
     fn the_example_of_the_reference_is_good() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/step-plugin/rollout.yaml");
         let mut out = Vec::new();
-        check_config(&file, &mut out).unwrap();
+        check_config(&file, STEP_NAME, &mut out).unwrap();
         assert!(String::from_utf8(out).unwrap().ends_with("all 2 configs are good\n"));
     }
 
@@ -54,7 +59,7 @@ mod tests {
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines.len(), 3, "{told}");
         assert!(lines[0].contains("rollout.yaml:1: requeueSeconds: 5 is not from 11 to 300; write a number"), "{told}");
-        let absent = check_config(Path::new("/nowhere"), &mut Vec::new()).unwrap_err();
+        let absent = check_config(Path::new("/nowhere"), STEP_NAME, &mut Vec::new()).unwrap_err();
         assert!(format!("{absent:#}").starts_with("cannot read /nowhere: "), "{absent:#}");
     }
 }

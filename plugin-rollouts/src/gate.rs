@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
-use phase_ledger::LedgerState;
+use phase_ledger::{LedgerState, ServerIdentity};
 use schema_changes::WhenOverdue;
 use schema_phases::{
     AppVersion, Check, CheckOutcome, DatabaseFacts, Fact, LedgerSight, Missing, Policy, Reason, Sighting, Verdict,
@@ -218,7 +218,9 @@ impl Gate {
             let stable = self.stable_sight(stable.as_ref(), &database, stable_name.as_deref());
             if let Some(access) = &access {
                 let config_map = canary.statements(&database).map(str::to_owned);
-                checks.extend(checks_of(rollout, access, config_map, &version).into_iter().map(|check| (at, check)));
+                let primary = state.as_ref().map(|state| state.server.clone());
+                let wanted = checks_of(rollout, access, config_map, &version, primary);
+                checks.extend(wanted.into_iter().map(|check| (at, check)));
             }
             databases.push(DatabaseSeen {
                 name: database.clone(),
@@ -431,6 +433,7 @@ fn checks_of(
     access: &Arc<Access>,
     config_map: Option<String>,
     version: &AppVersion,
+    primary: Option<ServerIdentity>,
 ) -> Vec<Wanted> {
     let statements = config_map.map(|config_map| Wanted::Statements {
         access: Arc::clone(access),
@@ -439,8 +442,11 @@ fn checks_of(
     });
     let integrity =
         access.integrity.iter().map(|query| Wanted::Integrity { access: Arc::clone(access), query: query.clone() });
-    let replicas =
-        access.replicas.iter().map(|replica| Wanted::Replica { replica: replica.clone(), version: version.clone() });
+    let replicas = access.replicas.iter().map(|replica| Wanted::Replica {
+        replica: replica.clone(),
+        version: version.clone(),
+        primary: primary.clone(),
+    });
     statements.into_iter().chain(integrity).chain(replicas).collect()
 }
 

@@ -27,7 +27,7 @@ mod plugin;
 mod renewing;
 mod serving;
 
-/// Two: a long look at one question must not keep a Ping waiting.
+/// Of the gate for a cluster: TLS takes more than one core's time when every copy of a controller comes back at once.
 const WORKERS: usize = 2;
 /// For the resolver, and small files. Each thread costs memory, and one of Argo's hosts has thousands of questions.
 const BLOCKING_THREADS: usize = 8;
@@ -59,7 +59,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
             let installed = install(&binary, directory)?;
             writeln!(std::io::stderr(), "installed {}", installed.display()).context("cannot say so")
         }
-        Some(Command::CheckConfig { file }) => check_config(file, &mut std::io::stderr()),
+        Some(Command::CheckConfig { file, step }) => check_config(file, step, &mut std::io::stderr()),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "phasegate-rollouts", &mut script);
@@ -68,22 +68,37 @@ fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Sets up the log, and traces where a collector is named: what must be sent there, once there is a runtime.
-fn watched(level: Level, collector: Option<Collector>) -> Option<impl Future<Output = ()> + Send + 'static> {
-    let Some(collector) = collector else {
-        telemetry::to_stderr(level, wall_clock);
-        return None;
-    };
-    Some(telemetry::to_stderr_and_traces(level, wall_clock).send_to(collector))
+/// Sets up the log, and traces where a collector is named.
+fn watched(runtime: &Runtime, level: Level, collector: Option<Collector>) {
+    match collector {
+        Some(collector) => {
+            let spans = telemetry::to_stderr_and_traces(level, wall_clock);
+            runtime.spawn(spans.send_to(collector));
+        }
+        None => telemetry::to_stderr(level, wall_clock),
+    }
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .max_blocking_threads(BLOCKING_THREADS)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
+/// How many threads share the work.
+#[derive(Clone, Copy, Debug)]
+enum Threads {
+    /// The one that waits for the host: nothing here works for long, and a question that is handed from thread to
+    /// thread costs more than its answer.
+    One,
+    /// [`WORKERS`].
+    Several,
+}
+
+fn runtime(threads: Threads) -> anyhow::Result<Runtime> {
+    let mut builder = match threads {
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+        Threads::Several => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(WORKERS);
+            builder
+        }
+    };
+    builder.max_blocking_threads(BLOCKING_THREADS).enable_all().build().context("cannot start the runtime")
 }
 
 /// What the host set, read once.

@@ -9,12 +9,12 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kube::Config;
 use plugin_rollouts::{
     announce::{Announcement, Announcer, EventKind},
-    ports::{DatabaseRef, Databases, Place, StableVersion, VersionRef},
+    ports::{DatabaseRef, Databases, JobRef, JobSight, Place, RunnerJobs, StableVersion, VersionRef, VersionSql},
     sources::{events::KubernetesEvents, kube::Kubernetes, rights::RunsIn},
 };
 use schema_phases::{Because, Moment};
@@ -36,6 +36,13 @@ fn stable() -> VersionRef {
         pod_hash: "66c5f".to_owned(),
     }
 }
+
+fn job() -> JobRef {
+    JobRef { database: "customers".to_owned(), namespace: "store".to_owned(), wanted: None }
+}
+
+const STATEMENTS: &str = "/api/v1/namespaces/store/configmaps/shop-sql";
+const JOBS: &str = "/apis/batch/v1/namespaces/store/jobs?&labelSelector=phasegate.dev%2Fdatabase%3Dcustomers&limit=50";
 
 async fn declared() -> Api {
     let api = Api::start().await;
@@ -185,12 +192,42 @@ async fn an_api_that_lies_is_never_a_fact() {
         api.set(STABLE, Says::Object(lie));
         assert!(source(&api).template(&stable()).await.is_err());
     }
+    // A ConfigMap of statements without any is one that the gate does not take; a Job that nobody describes is none.
+    for lie in lies() {
+        let api = Api::start().await;
+        api.set(STATEMENTS, Says::Object(lie.clone()));
+        api.set(JOBS, Says::Object(lie));
+        let files = source(&api).files("store", "shop-sql").await;
+        assert!(files.as_ref().is_ok_and(BTreeMap::is_empty) || files.is_err(), "{files:?}");
+        let job = source(&api).job(&job()).await;
+        assert!(matches!(job, Err(_) | Ok(JobSight::Absent)), "{job:?}");
+    }
     // A ReplicaSet of this Rollout whose template says nothing is no version that fits.
     let api = Api::start().await;
     let mut hollow = replica_set("shop-66c5f", "uid-1", "shop:v1", "");
     hollow["spec"] = serde_json::json!({"selector": {}});
     api.set(STABLE, Says::Object(hollow));
     assert!(matches!(source(&api).template(&stable()).await, Err(Because::NotThere(_))));
+}
+
+#[tokio::test]
+async fn statements_and_jobs_that_cannot_be_had_are_missing_and_name_the_right() {
+    let api = Api::start().await;
+    let told = source(&api).files("store", "shop-sql").await.unwrap_err();
+    assert!(matches!(&told, Because::NotThere(why) if why.contains("there is no ConfigMap shop-sql")), "{told:?}");
+    for (status, want) in [(403, "NotPermitted"), (401, "NotPermitted"), (500, "Unreachable"), (429, "Unreachable")] {
+        api.set(STATEMENTS, Says::Status(status));
+        api.set(JOBS, Says::Status(status));
+        let told = format!("{:?}", source(&api).files("store", "shop-sql").await.unwrap_err());
+        assert!(told.starts_with(want) && told.contains("get configmaps"), "{status}: {told}");
+        let told = format!("{:?}", source(&api).job(&job()).await.unwrap_err());
+        assert!(told.starts_with(want) && told.contains("list jobs"), "{status}: {told}");
+    }
+    for (namespace, name) in [("../x", "shop-sql"), ("store", "../secrets/x"), ("store", "a?b"), ("", "x")] {
+        let before = api.asked().len();
+        assert!(matches!(source(&api).files(namespace, name).await, Err(Because::Untrusted(_))), "{namespace} {name}");
+        assert_eq!(api.asked().len(), before);
+    }
 }
 
 #[tokio::test]

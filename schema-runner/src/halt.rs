@@ -70,6 +70,16 @@ pub(crate) enum MoveError {
         /// The query that shows them.
         query: String,
     },
+    /// The data are not what Git says that whole data are.
+    #[error("the integrity query {name} does not hold: {why}; mend what it finds, then run again. It asks: {query}")]
+    NotWhole {
+        /// The query's name.
+        name: String,
+        /// What it answered, and what would be right.
+        why: String,
+        /// The query.
+        query: String,
+    },
     /// What keeps the shapes equal is missing, disabled or altered.
     #[error(
         "{object} on {table} {why}; writes may have gone unsynced: put it back as it was, and the verification will count what it missed"
@@ -108,6 +118,14 @@ pub(crate) enum MoveError {
         /// The same for programs.
         lock: LockView,
         /// How long it was tried.
+        seconds: u64,
+    },
+    /// A query had no answer in time.
+    #[error("{why}, within {seconds} s")]
+    Late {
+        /// Which, and what the server said.
+        why: String,
+        /// How long it was given.
         seconds: u64,
     },
     /// A query did not return one number.
@@ -164,9 +182,10 @@ impl MoveError {
     /// Whether it may pass by itself.
     pub(crate) const fn exit(&self) -> Exit {
         match self {
-            Self::Busy { .. } => Exit::TryAgain,
+            Self::Busy { .. } | Self::Late { .. } => Exit::TryAgain,
             Self::Refused { .. }
             | Self::Disagree { .. }
+            | Self::NotWhole { .. }
             | Self::SyncBroken { .. }
             | Self::Drifted { .. }
             | Self::Unfit { .. }

@@ -29,6 +29,7 @@ mod gate_role;
 mod halt;
 mod index;
 pub mod inspect;
+mod integrity;
 pub mod live;
 mod lock;
 mod loss;

@@ -2,7 +2,7 @@
 //! Changes nothing.
 
 use phase_ledger::{LedgerState, Reading, Session};
-use schema_changes::{Alone, Engine, Plan, SchemaChange, Soak, Step};
+use schema_changes::{Alone, Engine, IntegrityQuery, Plan, SchemaChange, Soak, Step};
 use schema_phases::{LiveChange, Move, Movement, SchemaPhase, Sighting, Span, may_move, next_move};
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ pub async fn outlook(
             .is_some_and(phase_ledger::LedgerEntry::is_hidden);
         let form = as_begun(change, is_hidden);
         while let Some(step) = next {
-            let mut one = one_move(plan.database.engine, session, moves, &form, step, span.at()).await?;
+            let mut one = one_move(plan, session, moves, &form, step, span.at()).await?;
             if ahead.is_empty() && !matches!(span, Span::Acting(_)) {
                 one.blocked_by = blocked_by(moves, plan, change, step, &all, &seen);
             }
@@ -163,14 +163,14 @@ fn blocked_by(
 }
 
 async fn one_move(
-    engine: Engine,
+    plan: &Plan,
     session: &mut dyn Session,
     moves: &dyn Moves,
     change: &SchemaChange,
     step: Move,
     at: SchemaPhase,
 ) -> Result<MoveOutlook, String> {
-    let tables = &change.profile.tables;
+    let (engine, tables) = (plan.database.engine, &change.profile.tables);
     let catalog = catalog::read(session, engine, tables).await.map_err(|cause| chain(&cause))?;
     let steps = match moves.steps(change, step, &catalog) {
         Err(cannot) => Err(cannot.why),
@@ -178,6 +178,9 @@ async fn one_move(
             let mut shown = Vec::new();
             for step in steps.into_iter().filter(|step| !is_empty(step)) {
                 shown.push(one_step(engine, session, step, at).await);
+            }
+            if step.is_forward() && step.to() == SchemaPhase::Migrated {
+                shown.extend(plan.database.integrity.iter().map(asked));
             }
             Ok(shown)
         }
@@ -188,6 +191,17 @@ async fn one_move(
         Err(other) => return Err(format!("{other:?}")),
     };
     Ok(MoveOutlook { step, blocked_by: Vec::new(), steps, losses, accepted: accepted(change, step) })
+}
+
+/// An integrity query is asked at the end of the move.
+fn asked(IntegrityQuery { name, query, at_most }: &IntegrityQuery) -> StepOutlook {
+    let right = at_most.map_or_else(|| "no row".to_owned(), |most| format!("at most {most}"));
+    StepOutlook {
+        what: format!("ask the integrity query {name}, whose right answer is {right}"),
+        lock: "none; in a transaction that may only read".to_owned(),
+        rows: None,
+        sql: vec![query.trim().trim_end_matches(';').to_owned()],
+    }
 }
 
 /// Whether the step only keeps its place.

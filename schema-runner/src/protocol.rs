@@ -165,6 +165,10 @@ impl<'a> Attempt<'a> {
             let rest = self.script(hand.change, hand.step).await?;
             self.carry_out(hand, &rest).await?;
         }
+        if hand.step.is_forward() && hand.step.to() == SchemaPhase::Migrated {
+            // Beside the steps and not one of them: whoever resumes the move asks again.
+            self.check_integrity(hand).await?;
+        }
         if hand.step.is_forward() && matches!(hand.step.to(), SchemaPhase::Synced | SchemaPhase::Migrated) {
             self.check_sync(hand.change).await?;
         }

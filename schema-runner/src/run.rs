@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use phase_ledger::{LedgerState, ReadError, Reading, Record, Session};
+use phase_ledger::{LedgerState, Probe, ProbeError, ReadError, Reading, Record, Session};
 use schema_changes::{Plan, SchemaChange};
 use schema_phases::{Because, Currency, Fact, Recovery, SchemaPhase, Span, Target, currency, next_move, recover};
 use tokio::time::Instant;
@@ -38,6 +38,12 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// [`ReadError`] when there is none to be had.
     async fn open(&self) -> Result<Box<dyn Session>, ReadError>;
+
+    /// A connection that only reads, whose statements take at most this long.
+    ///
+    /// # Errors
+    /// [`ProbeError`] when there is none to be had.
+    async fn probe(&self, within: Duration) -> Result<Box<dyn Probe>, ProbeError>;
 }
 
 /// Everything a run talks to.
@@ -85,6 +91,8 @@ pub struct Settings {
     pub connections: u32,
     /// How long a record may wait for the ledger's own rows.
     pub ledger_wait: Duration,
+    /// How long one integrity query may take. A gate gives it 2 s; the server is busier right after a backfill.
+    pub integrity_within: Duration,
     /// For how long failures that may pass are met with another attempt.
     pub retry_for: Duration,
     /// How long to pause before the second attempt; twice as long before each further one.
@@ -103,6 +111,7 @@ impl Default for Settings {
             batch_aim: Duration::from_millis(35),
             connections: 1,
             ledger_wait: Duration::from_secs(2),
+            integrity_within: Duration::from_secs(30),
             retry_for: Duration::from_secs(300),
             retry_pause: Duration::from_millis(500),
             leave_within: Duration::from_secs(20),

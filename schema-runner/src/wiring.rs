@@ -11,7 +11,9 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use clap::CommandFactory;
-use phase_ledger::{DatabaseUrl, LedgerEngine, ReadError, Session, WriteError, open_reader, open_session};
+use phase_ledger::{
+    DatabaseUrl, LedgerEngine, Probe, ProbeError, ReadError, Session, WriteError, open_probe, open_reader, open_session,
+};
 use prometheus_source::Prometheus;
 use schema_changes::Plan;
 use schema_phases::{Moment, Supports};
@@ -150,6 +152,10 @@ struct Database(DatabaseUrl);
 impl Connect for Database {
     async fn open(&self) -> Result<Box<dyn Session>, ReadError> {
         open_session(&self.0).await
+    }
+
+    async fn probe(&self, within: Duration) -> Result<Box<dyn Probe>, ProbeError> {
+        open_probe(&self.0, within).await
     }
 }
 

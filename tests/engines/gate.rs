@@ -8,6 +8,11 @@
     reason = "a failed test should panic"
 )]
 
+use std::time::Duration;
+
+/// For one statement of a probe, as the gate has it.
+const BOUND: Duration = Duration::from_secs(2);
+
 #[path = "gate/mariadb.rs"]
 mod mariadb;
 #[path = "gate/prometheus.rs"]

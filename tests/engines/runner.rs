@@ -22,6 +22,8 @@ mod doctor;
 mod figures;
 #[path = "runner/fill.rs"]
 mod fill;
+#[path = "runner/integrity.rs"]
+mod integrity;
 #[path = "runner/keys.rs"]
 mod keys;
 #[path = "runner/kills.rs"]

@@ -133,6 +133,21 @@ impl Server {
         bail!("MariaDB finds no free port on 127.0.0.1")
     }
 
+    /// A server that follows this one from its first day on, and takes no write of anybody else.
+    ///
+    /// # Errors
+    /// What either server said.
+    pub async fn replica(&self) -> Result<Self> {
+        let replica = Self::start(&["--read-only=1"])?;
+        let follow = format!(
+            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = '{ADMIN}', MASTER_PASSWORD = \
+             '{PASSWORD}', MASTER_LOG_FILE = 'binlog.000001', MASTER_LOG_POS = 4, MASTER_CONNECT_RETRY = 1; START SLAVE",
+            self.port
+        );
+        replica.existing("mysql").execute(&follow).await?;
+        Ok(replica)
+    }
+
     /// A new empty database.
     ///
     /// # Errors

@@ -87,3 +87,34 @@ fn every_relative_link_leads_to_a_file() {
         }
     }
 }
+
+#[test]
+fn every_test_that_the_table_of_failures_names_exists() {
+    let table = std::fs::read_to_string(root().join("plugin-rollouts/tests/README.md")).unwrap();
+    let mut sources = String::new();
+    let mut todo = ["plugin-rollouts/src", "plugin-rollouts/tests", "tests/engines", "tests/genuine"]
+        .map(|folder| root().join(folder))
+        .to_vec();
+    while let Some(path) = todo.pop() {
+        if path.is_dir() {
+            todo.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        assert_eq!(cells.len(), 5, "{row}");
+        for cell in &cells[1..] {
+            let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+            assert!(!named.is_empty(), "nothing shows it: {row}");
+            for test in named {
+                assert!(sources.contains(&format!("fn {test}(")), "there is no test {test}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 36, "{count}");
+}

@@ -2,28 +2,20 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::{ReadError, WriteError, error::ServerInNeed, mysql::LEDGER, text::shortened};
-
-/// What a failed statement means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The connection is gone; the session with it.
-    Gone,
-    /// A lock could not be had in time.
-    Lock,
-    /// The server gave the transaction up, for a reason that may pass.
-    Passing,
-    /// The server refuses the statement.
-    Refused,
-}
+pub(super) use crate::fault::{Fault, unreachable};
+use crate::{ReadError, WriteError, mysql::LEDGER};
 
 /// No such table; no such column; no right on a table; no right on a column.
 pub(super) const NO_TABLE: u16 = 1146;
 pub(super) const NO_COLUMN: u16 = 1054;
-const DENIED_TABLE: u16 = 1142;
-const DENIED_COLUMN: u16 = 1143;
+pub(super) const DENIED_TABLE: u16 = 1142;
+pub(super) const DENIED_COLUMN: u16 = 1143;
+/// No right on a table, a column, a routine, a database, one of the server's own, or any.
+pub(super) const DENIED: [u16; 6] = [DENIED_TABLE, DENIED_COLUMN, 1370, 1044, 1227, 1045];
 /// Ended by KILL QUERY.
 const INTERRUPTED: u16 = 1317;
+/// A write in a transaction that may only read.
+pub(super) const READ_ONLY: u16 = 1792;
 /// The server knows the statement and cannot prepare it.
 pub(super) const NOT_PREPARABLE: u16 = 1295;
 
@@ -56,20 +48,7 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
     match number(error) {
         Some(number) => meaning(number),
-        // Errors about one value leave the connection as it was; all others are about the connection.
-        None => {
-            let about_a_value = matches!(
-                error,
-                sqlx::Error::ColumnDecode { .. }
-                    | sqlx::Error::Decode(_)
-                    | sqlx::Error::Encode(_)
-                    | sqlx::Error::InvalidArgument(_)
-                    | sqlx::Error::TypeNotFound { .. }
-                    | sqlx::Error::ColumnIndexOutOfBounds { .. }
-                    | sqlx::Error::RowNotFound
-            );
-            if about_a_value { Fault::Refused } else { Fault::Gone }
-        }
+        None => Fault::of_driver(error),
     }
 }
 
@@ -81,7 +60,7 @@ const fn meaning(number: u16) -> Fault {
         // Deadlock; KILL QUERY or a bound on the statement's time; too many locks; the table was altered meanwhile; an
         // index built beside too many writes; altered so often that a kept statement could not be prepared anew; the
         // server is read-only (a failover under way); a commit refused by replication.
-        1213 | INTERRUPTED | 1969 | 3024 | 1206 | 1412 | 1615 | 1799 | 1290 | 1836 | 1792 | 3101 => Fault::Passing,
+        1213 | INTERRUPTED | 1969 | 3024 | 1206 | 1412 | 1615 | 1799 | 1290 | 1836 | READ_ONLY | 3101 => Fault::Passing,
         // The server goes down, or ended this session: shutdown, KILL, wait_timeout, too many connections.
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 | 1040 | 1203 | 1226 | 2006 | 2013 => Fault::Gone,
         _ if short_of(number).is_some() => Fault::Passing,
@@ -106,45 +85,22 @@ const fn short_of(number: u16) -> Option<&'static str> {
     }
 }
 
-/// An error that may pass, and what is to be done on the server when it is the server's.
-fn passing(cause: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    match number(&cause).and_then(short_of) {
-        Some(what) => Box::new(ServerInNeed { what, cause: Box::new(cause) }),
-        None => Box::new(cause),
-    }
-}
-
-pub(super) fn unreachable(cause: sqlx::Error) -> ReadError {
-    ReadError::Unreachable { cause: Box::new(cause) }
-}
-
-/// The error of a statement. `table` is what a lock was wanted for, if that is known.
+/// As [`Fault::write_error`].
 pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) -> WriteError {
-    match fault(&cause) {
-        Fault::Lock => {
-            let table = table.map_or_else(|| shortened(sql, 400), str::to_owned);
-            WriteError::LockNotAvailable { table, blocker: None }
-        }
-        Fault::Gone | Fault::Passing => WriteError::Transient { cause: passing(cause) },
-        Fault::Refused => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
-    }
+    let need = number(&cause).and_then(short_of);
+    fault(&cause).write_error(cause, sql, table, need)
 }
 
-/// The error of `fence.sql` or `peek.sql`: whatever refuses them, the ledger is not as it must be.
+/// As [`Fault::fence_error`].
 pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
-    match fault(&cause) {
-        Fault::Refused => WriteError::Read(ReadError::damaged(LEDGER, cause.to_string())),
-        Fault::Gone | Fault::Lock | Fault::Passing => write_error(cause, sql, Some(LEDGER)),
-    }
+    let need = number(&cause).and_then(short_of);
+    fault(&cause).fence_error(cause, sql, LEDGER, need)
 }
 
-/// The error of a query of the caller.
+/// As [`Fault::query_error`].
 pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
-    match fault(&cause) {
-        Fault::Gone => unreachable(cause),
-        Fault::Lock | Fault::Passing => ReadError::Passing { statement: shortened(sql, 200), cause: passing(cause) },
-        Fault::Refused => ReadError::Query { statement: shortened(sql, 200), cause: Box::new(cause) },
-    }
+    let need = number(&cause).and_then(short_of);
+    fault(&cause).query_error(cause, sql, need)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) async fn read(
 ) -> Result<Reading, ReadError> {
     let sql = match whose {
         // Bounds on the server's side, and what makes the read a fresh one, whatever a role or a pool has set.
-        Whose::Gate | Whose::Replica => format!(
+        Whose::Gate | Whose::Replica | Whose::Copy => format!(
             "SET SESSION autocommit = 1, lock_wait_timeout = 2, group_concat_max_len = 1048576, @phasegate_server = {};{}",
             flavour.identity(),
             include_str!("../sql/mysql/read.sql")
@@ -48,7 +48,7 @@ pub(super) async fn read(
         if !fault::asks_for_a_look(&cause) {
             return Err(fault::unreachable(cause));
         }
-        match look_closer(connection, &cause).await? {
+        match look_closer(connection, whose, &cause).await? {
             Found::Nothing => return Ok(Reading::NotBegun),
             Found::Appeared => last = cause.to_string(),
         }
@@ -63,12 +63,12 @@ enum Found {
     Appeared,
 }
 
-async fn look_closer(connection: &mut MySqlConnection, cause: &sqlx::Error) -> Result<Found, ReadError> {
+async fn look_closer(connection: &mut MySqlConnection, whose: Whose, cause: &sqlx::Error) -> Result<Found, ReadError> {
     let sql = include_str!("../sql/mysql/look_closer.sql");
     let row = sqlx::raw_sql(sql).fetch_one(&mut *connection).await.map_err(fault::unreachable)?;
     let text = |at: usize| values::text(&row, at).map_err(fault::unreachable);
     let (standby, tables, artefacts) = (text(0)?, text(1)?.unwrap_or_default(), text(2)?);
-    if standby.as_deref() != Some("0") {
+    if standby.as_deref() != Some("0") && !whose.takes_standbys() {
         return Err(ReadError::Standby);
     }
     let tables: Vec<&str> = tables.split(',').filter_map(|table| table.strip_prefix(PREFIX)).collect();

@@ -7,6 +7,8 @@
 //! Nor is there for any kind but those that read and write rows: MariaDB 10.11 takes `CALL nobody()` and `DROP TABLE nobody`
 //! without having looked for either.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Row as _, TypeInfo, ValueRef,
@@ -15,12 +17,8 @@ use sqlx::{
 
 use crate::{
     Prepared, Probe, ProbeError, QueryAnswer, TableName,
-    mysql::{
-        Flavour, connect,
-        fault::{self, Fault},
-        values,
-    },
-    probe::said,
+    mysql::{Flavour, connect, fault, values},
+    probe::{one_row, said, unanswered},
     statement::first_word,
     url::MysqlAddress,
 };
@@ -44,15 +42,16 @@ impl MysqlProbe {
     ///
     /// # Errors
     /// [`ProbeError::Unreachable`].
-    pub(crate) async fn connect(address: &MysqlAddress) -> Result<Self, ProbeError> {
+    pub(crate) async fn connect(address: &MysqlAddress, within: Duration) -> Result<Self, ProbeError> {
         let connected = connect::gate(address).await;
         let (mut connection, flavour) = connected.map_err(|error| ProbeError::Unreachable { cause: error.into() })?;
         // Whole seconds are the smallest bound of a lock that both have.
-        let bounds = match flavour {
-            Flavour::Mariadb => "SET SESSION autocommit = 1, lock_wait_timeout = 1, max_statement_time = 2",
-            Flavour::Mysql => "SET SESSION autocommit = 1, lock_wait_timeout = 1, max_execution_time = 2000",
+        let bound = match flavour {
+            Flavour::Mariadb => format!("max_statement_time = {}", within.as_secs_f64().max(0.001)),
+            Flavour::Mysql => format!("max_execution_time = {}", within.as_millis().max(1)),
         };
-        sqlx::raw_sql(bounds).execute(&mut connection).await.map_err(failed)?;
+        let bounds = format!("SET SESSION autocommit = 1, lock_wait_timeout = 1, {bound}");
+        sqlx::raw_sql(AssertSqlSafe(bounds)).execute(&mut connection).await.map_err(failed)?;
         Ok(Self { connection, tried: false })
     }
 
@@ -125,13 +124,11 @@ impl Probe for MysqlProbe {
 }
 
 fn answer(rows: &[MySqlRow]) -> Result<QueryAnswer, sqlx::Error> {
-    let [row] = rows else {
-        let several = || QueryAnswer::Other("more than one row".to_owned());
-        return Ok(if rows.is_empty() { QueryAnswer::NoRow } else { several() });
+    let row = match one_row(rows) {
+        Ok(row) if row.len() == 1 => row,
+        Ok(_) => return Ok(QueryAnswer::several_columns()),
+        Err(other) => return Ok(other),
     };
-    if row.len() != 1 {
-        return Ok(QueryAnswer::Other("more than one column".to_owned()));
-    }
     let raw = row.try_get_raw(0)?;
     if raw.is_null() {
         return Ok(QueryAnswer::Null);
@@ -149,7 +146,7 @@ fn answer(rows: &[MySqlRow]) -> Result<QueryAnswer, sqlx::Error> {
     };
     Ok(match number.filter(|number: &f64| number.is_finite()) {
         Some(number) => QueryAnswer::Number(number),
-        None => QueryAnswer::Other(format!("{}, and no number", kind.to_lowercase())),
+        None => QueryAnswer::no_number(&kind.to_lowercase()),
     })
 }
 
@@ -158,23 +155,20 @@ const fn real(number: i128) -> f64 {
     number as f64
 }
 
-/// Of a right that is not there: on a table, a column, a routine, a database, one of the server's own, or any.
-const DENIED: [u16; 6] = [1142, 1143, 1370, 1044, 1227, 1045];
-
 fn failed(cause: sqlx::Error) -> ProbeError {
     let what = said(&cause);
-    match (fault::number(&cause), fault::fault(&cause)) {
-        // What gate-role gives. A statement that asks for more is one that is not prepared.
-        (Some(1142 | 1143), _)
-            if ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|right| what.starts_with(right)) =>
-        {
-            ProbeError::NotPermitted { what }
-        }
-        (Some(number), _) if DENIED.contains(&number) || number == fault::NOT_PREPARABLE => {
+    // What gate-role gives. A statement that asks for more is one that is not prepared.
+    let given = || ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|right| what.starts_with(right));
+    match fault::number(&cause) {
+        Some(fault::DENIED_TABLE | fault::DENIED_COLUMN) if given() => ProbeError::NotPermitted { what },
+        // Every question stands in a transaction that may only read.
+        Some(fault::READ_ONLY) => ProbeError::Refused { what },
+        Some(number) if fault::DENIED.contains(&number) || number == fault::NOT_PREPARABLE => {
             ProbeError::NotPreparable { what }
         }
-        (_, Fault::Lock | Fault::Passing) => ProbeError::Slow { what },
-        (Some(_), Fault::Refused) => ProbeError::Refused { what },
-        (_, Fault::Gone | Fault::Refused) => ProbeError::Unreachable { cause: Box::new(cause) },
+        Some(_) | None => {
+            let fault = fault::fault(&cause);
+            unanswered(cause, fault)
+        }
     }
 }

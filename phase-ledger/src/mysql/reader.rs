@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Reads the ledger of a MariaDB or MySQL database on one connection. Those who wait share an answer.
 pub struct MysqlReader {
     address: MysqlAddress,
+    whose: Whose,
     turns: Turns<Open>,
 }
 
@@ -34,8 +35,17 @@ impl std::fmt::Debug for MysqlReader {
 impl MysqlReader {
     /// A reader of this database; `None` when it is of another engine. Connects when first asked.
     pub fn new(url: &DatabaseUrl) -> Option<Self> {
+        Self::of(url, Whose::Gate)
+    }
+
+    /// A reader of a replica, which shows how far that replica is, and on which server its ledger was written.
+    pub fn of_replica(url: &DatabaseUrl) -> Option<Self> {
+        Self::of(url, Whose::Copy)
+    }
+
+    fn of(url: &DatabaseUrl, whose: Whose) -> Option<Self> {
         match url.target() {
-            Target::Mysql(address) => Some(Self { address: MysqlAddress::clone(address), turns: Turns::new() }),
+            Target::Mysql(address) => Some(Self { address: MysqlAddress::clone(address), whose, turns: Turns::new() }),
             Target::Postgres(_) | Target::Sqlite(_) => None,
         }
     }
@@ -52,7 +62,7 @@ impl MysqlReader {
 
     async fn read_in(&self, turn: &mut Mine<'_, Open>) -> Result<Reading, ReadError> {
         if let Some((mut connection, flavour)) = turn.take() {
-            match look::read(&mut connection, flavour, Whose::Gate).await {
+            match look::read(&mut connection, flavour, self.whose).await {
                 // The server may have restarted since: once more on a new connection.
                 Err(ReadError::Unreachable { .. }) => {}
                 answer => {
@@ -62,7 +72,7 @@ impl MysqlReader {
             }
         }
         let (mut connection, flavour) = connect::gate(&self.address).await?;
-        let answer = look::read(&mut connection, flavour, Whose::Gate).await;
+        let answer = look::read(&mut connection, flavour, self.whose).await;
         if !matches!(answer, Err(ReadError::Unreachable { .. })) {
             turn.put_back((connection, flavour));
         }

@@ -1,19 +1,7 @@
 //! What PostgreSQL's errors mean to a ledger.
 
-use crate::{ReadError, WriteError, error::ServerInNeed, text::shortened};
-
-/// What a failed statement means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The connection is gone; the session with it.
-    Gone,
-    /// A lock could not be had in time.
-    Lock,
-    /// The server gave the transaction up, for a reason that may pass.
-    Passing,
-    /// The server refuses the statement.
-    Refused,
-}
+pub(super) use crate::fault::{Fault, unreachable};
+use crate::{ReadError, WriteError};
 
 /// The SQLSTATE of an error.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
@@ -23,20 +11,7 @@ pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
     match sqlstate(error).as_deref() {
         Some(code) => meaning(code),
-        // Errors about one value leave the connection as it was; all others are about the connection.
-        None => {
-            let about_a_value = matches!(
-                error,
-                sqlx::Error::ColumnDecode { .. }
-                    | sqlx::Error::Decode(_)
-                    | sqlx::Error::Encode(_)
-                    | sqlx::Error::InvalidArgument(_)
-                    | sqlx::Error::TypeNotFound { .. }
-                    | sqlx::Error::ColumnIndexOutOfBounds { .. }
-                    | sqlx::Error::RowNotFound
-            );
-            if about_a_value { Fault::Refused } else { Fault::Gone }
-        }
+        None => Fault::of_driver(error),
     }
 }
 
@@ -66,18 +41,6 @@ fn short_of(code: &str) -> Option<&'static str> {
     }
 }
 
-/// An error that may pass, and what is to be done on the server when it is the server's.
-fn passing(cause: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    match sqlstate(&cause).as_deref().and_then(short_of) {
-        Some(what) => Box::new(ServerInNeed { what, cause: Box::new(cause) }),
-        None => Box::new(cause),
-    }
-}
-
-pub(super) fn unreachable(cause: sqlx::Error) -> ReadError {
-    ReadError::Unreachable { cause: Box::new(cause) }
-}
-
 /// Why there is no connection. A setting of the address that the server does not know (a time zone, say) is refused
 /// whenever it is tried.
 pub(super) fn no_connection(cause: sqlx::Error) -> ReadError {
@@ -87,33 +50,22 @@ pub(super) fn no_connection(cause: sqlx::Error) -> ReadError {
     unreachable(cause)
 }
 
-/// The error of a statement of a transaction. `table` is what a lock was wanted for, if that is known.
+/// As [`Fault::write_error`].
 pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: Option<&str>) -> WriteError {
-    match fault(&cause) {
-        Fault::Lock => {
-            let table = table.map_or_else(|| shortened(sql, 400), str::to_owned);
-            WriteError::LockNotAvailable { table, blocker: None }
-        }
-        Fault::Gone | Fault::Passing => WriteError::Transient { cause: passing(cause) },
-        Fault::Refused => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
-    }
+    let need = sqlstate(&cause).as_deref().and_then(short_of);
+    fault(&cause).write_error(cause, sql, table, need)
 }
 
-/// The error of `fence.sql` or `peek.sql`: whatever refuses them, the ledger is not as it must be.
+/// As [`Fault::fence_error`].
 pub(super) fn fence_error(cause: sqlx::Error, sql: &str) -> WriteError {
-    match fault(&cause) {
-        Fault::Refused => WriteError::Read(ReadError::damaged("phasegate.ledger", cause.to_string())),
-        Fault::Gone | Fault::Lock | Fault::Passing => write_error(cause, sql, Some("phasegate.ledger")),
-    }
+    let need = sqlstate(&cause).as_deref().and_then(short_of);
+    fault(&cause).fence_error(cause, sql, "phasegate.ledger", need)
 }
 
-/// The error of a query of the caller.
+/// As [`Fault::query_error`].
 pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
-    match fault(&cause) {
-        Fault::Gone => unreachable(cause),
-        Fault::Lock | Fault::Passing => ReadError::Passing { statement: shortened(sql, 200), cause: passing(cause) },
-        Fault::Refused => ReadError::Query { statement: shortened(sql, 200), cause: Box::new(cause) },
-    }
+    let need = sqlstate(&cause).as_deref().and_then(short_of);
+    fault(&cause).query_error(cause, sql, need)
 }
 
 #[cfg(test)]

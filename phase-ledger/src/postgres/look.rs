@@ -26,7 +26,7 @@ pub(super) async fn read(connection: &mut PgConnection, whose: Whose) -> Result<
     let mut last = None;
     for _ in 0..2 {
         let sql = match whose {
-            Whose::Gate | Whose::Replica => GATE_READ,
+            Whose::Gate | Whose::Replica | Whose::Copy => GATE_READ,
             Whose::Runner => READ,
         };
         let cause = match sqlx::raw_sql(sql).fetch_all(&mut *connection).await {
@@ -81,7 +81,7 @@ async fn look_closer(connection: &mut PgConnection, whose: Whose, cause: sqlx::E
     let row = sqlx::raw_sql(sql).fetch_one(&mut *connection).await.map_err(fault::unreachable)?;
     let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(fault::unreachable);
     let (standby, tables, unreadable, usage, artefacts) = (text(0)?, text(1)?, text(2)?, text(3)?, text(4)?);
-    if standby.as_deref() == Some("true") && whose != Whose::Replica {
+    if standby.as_deref() == Some("true") && !whose.takes_standbys() {
         return Err(ReadError::Standby);
     }
     let tables = tables.unwrap_or_default();

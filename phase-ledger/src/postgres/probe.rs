@@ -4,6 +4,8 @@
 //! is all the right it needs. Each in a transaction of its own, because parsing takes a lock on every table it names, and
 //! a runner that wants the table must not wait for a gate.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Executor, Row, SqlSafeStr,
@@ -12,21 +14,16 @@ use sqlx::{
 
 use crate::{
     Prepared, Probe, ProbeError, QueryAnswer, TableName,
-    postgres::{
-        connect,
-        fault::{self, Fault},
-    },
-    probe::said,
+    postgres::{connect, fault},
+    probe::{one_row, said, unanswered},
 };
 
-/// One message. The statements prepared before it are forgotten: behind a pooler the server session is another's next.
-const AFRESH: &str = "ROLLBACK; DEALLOCATE ALL; BEGIN READ ONLY; SET LOCAL lock_timeout = '200ms'; \
-                      SET LOCAL statement_timeout = '2s'; SET LOCAL jit = off";
 const DONE: &str = "ROLLBACK; DEALLOCATE ALL";
 
 /// A connection for a few questions.
 pub(crate) struct PostgresProbe {
     connection: PgConnection,
+    within: Duration,
 }
 
 impl PostgresProbe {
@@ -34,16 +31,27 @@ impl PostgresProbe {
     ///
     /// # Errors
     /// [`ProbeError::Unreachable`].
-    pub(crate) async fn connect(options: &PgConnectOptions) -> Result<Self, ProbeError> {
+    pub(crate) async fn connect(options: &PgConnectOptions, within: Duration) -> Result<Self, ProbeError> {
         // Nothing is prepared to be used again.
         let options = options.clone().statement_cache_capacity(0);
         let connection =
             connect::gate(&options).await.map_err(|error| ProbeError::Unreachable { cause: error.into() })?;
-        Ok(Self { connection })
+        Ok(Self { connection, within })
     }
 
-    async fn message(&mut self, sql: &'static str) -> Result<(), ProbeError> {
-        sqlx::raw_sql(sql).execute(&mut self.connection).await.map_err(failed)?;
+    /// One message. The statements prepared before it are forgotten: behind a pooler the server session is another's next.
+    async fn afresh(&mut self) -> Result<(), ProbeError> {
+        let sql = format!(
+            "ROLLBACK; DEALLOCATE ALL; BEGIN READ ONLY; SET LOCAL lock_timeout = '200ms'; \
+             SET LOCAL statement_timeout = {}; SET LOCAL jit = off",
+            self.within.as_millis().max(1)
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn done(&mut self) -> Result<(), ProbeError> {
+        sqlx::raw_sql(DONE).execute(&mut self.connection).await.map_err(failed)?;
         Ok(())
     }
 }
@@ -51,7 +59,7 @@ impl PostgresProbe {
 #[async_trait]
 impl Probe for PostgresProbe {
     async fn prepare(&mut self, statement: &str) -> Result<Prepared, ProbeError> {
-        self.message(AFRESH).await?;
+        self.afresh().await?;
         let sql = AssertSqlSafe(statement).into_sql_str();
         let parsed = (&mut self.connection).prepare(sql).await.map(drop);
         let answer = match parsed {
@@ -64,43 +72,44 @@ impl Probe for PostgresProbe {
                 | ProbeError::NotPreparable { .. }) => return Err(other),
             },
         };
-        self.message(DONE).await?;
+        self.done().await?;
         Ok(answer)
     }
 
     async fn required_columns(&mut self, table: &TableName) -> Result<Vec<String>, ProbeError> {
-        self.message(AFRESH).await?;
+        self.afresh().await?;
         let sql = include_str!("../sql/postgres/required_columns.sql");
         let rows = sqlx::query(sql).bind(regclass(table)).persistent(false).fetch_all(&mut self.connection).await;
         let names = rows.map_err(failed)?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-        self.message(DONE).await?;
+        self.done().await?;
         Ok(names)
     }
 
     async fn ask(&mut self, query: &str) -> Result<QueryAnswer, ProbeError> {
-        self.message(AFRESH).await?;
+        self.afresh().await?;
         // A row as text is `(a,b)`. The line break ends a comment, and one statement is all that is taken.
         let query = query.trim().trim_end_matches(';');
         let sql = format!("SELECT pg_catalog.left(q::pg_catalog.text, 100) FROM (\n{query}\n) AS q LIMIT 2");
         let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut self.connection).await;
         let rows: Vec<String> =
             rows.map_err(failed)?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-        self.message(DONE).await?;
+        self.done().await?;
         Ok(answer(&rows))
     }
 }
 
 fn answer(rows: &[String]) -> QueryAnswer {
-    let [row] = rows else {
-        return if rows.is_empty() { QueryAnswer::NoRow } else { QueryAnswer::Other("more than one row".to_owned()) };
+    let row = match one_row(rows) {
+        Ok(row) => row,
+        Err(other) => return other,
     };
     let inner = row.strip_prefix('(').and_then(|row| row.strip_suffix(')')).unwrap_or(row);
     match inner.parse::<f64>() {
         Ok(number) if number.is_finite() => QueryAnswer::Number(number),
         Ok(_) => QueryAnswer::Other(format!("`{inner}`, which is no number")),
         Err(_) if inner.is_empty() => QueryAnswer::Null,
-        Err(_) if inner.contains(',') => QueryAnswer::Other("more than one column".to_owned()),
-        Err(_) => QueryAnswer::Other("text, and no number".to_owned()),
+        Err(_) if inner.contains(',') => QueryAnswer::several_columns(),
+        Err(_) => QueryAnswer::no_number("text"),
     }
 }
 
@@ -112,12 +121,14 @@ fn regclass(table: &TableName) -> String {
 }
 
 fn failed(cause: sqlx::Error) -> ProbeError {
-    let what = said(&cause);
-    match (fault::sqlstate(&cause).as_deref(), fault::fault(&cause)) {
-        (Some("42501"), _) => ProbeError::NotPermitted { what },
-        (_, Fault::Lock | Fault::Passing) => ProbeError::Slow { what },
-        (Some(_), Fault::Refused) => ProbeError::Refused { what },
-        (_, Fault::Gone | Fault::Refused) => ProbeError::Unreachable { cause: Box::new(cause) },
+    match fault::sqlstate(&cause).as_deref() {
+        Some("42501") => ProbeError::NotPermitted { what: said(&cause) },
+        // A write: every question stands in a transaction that may only read.
+        Some("25006") => ProbeError::Refused { what: said(&cause) },
+        Some(_) | None => {
+            let fault = fault::fault(&cause);
+            unanswered(cause, fault)
+        }
     }
 }
 

@@ -1,6 +1,13 @@
 //! The probe of an SQLite file: on a read-only connection, compiling a statement and running none.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -8,17 +15,31 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
 };
 
+use tokio::time::timeout;
+
 use crate::{
     Prepared, Probe, ProbeError, QueryAnswer, TableName,
-    probe::said,
+    probe::{one_row, said},
     sqlite::fault::{self, ERROR},
 };
 
 const BUSY: Duration = Duration::from_millis(200);
+/// So many of its virtual machine's steps are done between two looks at whether anybody still waits.
+const LOOK_EVERY: i32 = 100_000;
 
 /// A connection for a few questions.
 pub(crate) struct SqliteProbe {
     connection: SqliteConnection,
+    within: Duration,
+}
+
+/// Nobody waits for the answer once this is dropped: the driver's thread must not go on for it.
+struct Waited(Arc<AtomicBool>);
+
+impl Drop for Waited {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl SqliteProbe {
@@ -26,14 +47,23 @@ impl SqliteProbe {
     ///
     /// # Errors
     /// [`ProbeError::Unreachable`].
-    pub(crate) async fn connect(path: &Path) -> Result<Self, ProbeError> {
+    pub(crate) async fn connect(path: &Path, within: Duration) -> Result<Self, ProbeError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .read_only(true)
             .create_if_missing(false)
             .busy_timeout(BUSY)
             .disable_statement_logging();
-        Ok(Self { connection: SqliteConnection::connect_with(&options).await.map_err(failed)? })
+        Ok(Self { connection: SqliteConnection::connect_with(&options).await.map_err(failed)?, within })
+    }
+
+    /// SQLite bounds no statement: it asks us, now and then, whether to go on.
+    async fn waited(&mut self) -> Result<Waited, ProbeError> {
+        let waited = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&waited);
+        let mut handle = self.connection.lock_handle().await.map_err(failed)?;
+        handle.set_progress_handler(LOOK_EVERY, move || asked.load(Ordering::Relaxed));
+        Ok(Waited(waited))
     }
 }
 
@@ -57,16 +87,20 @@ impl Probe for SqliteProbe {
     async fn ask(&mut self, query: &str) -> Result<QueryAnswer, ProbeError> {
         let query = query.trim().trim_end_matches(';');
         let sql = format!("SELECT * FROM (\n{query}\n) LIMIT 2");
-        let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut self.connection).await;
+        let _waited = self.waited().await?;
+        let asked = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut self.connection);
+        let slow = |_| ProbeError::Slow { what: format!("no answer within {} ms", self.within.as_millis()) };
+        let rows = timeout(self.within, asked).await.map_err(slow)?;
         Ok(answer(&rows.map_err(failed)?))
     }
 }
 
 fn answer(rows: &[SqliteRow]) -> QueryAnswer {
-    let [row] = rows else {
-        return if rows.is_empty() { QueryAnswer::NoRow } else { QueryAnswer::Other("more than one row".to_owned()) };
+    let row = match one_row(rows) {
+        Ok(row) if row.len() == 1 => row,
+        Ok(_) => return QueryAnswer::several_columns(),
+        Err(other) => return other,
     };
-    let [_] = row.columns() else { return QueryAnswer::Other("more than one column".to_owned()) };
     let Ok(value) = row.try_get_raw(0) else { return QueryAnswer::Other("nothing that can be read".to_owned()) };
     if value.is_null() {
         return QueryAnswer::Null;
@@ -75,7 +109,7 @@ fn answer(rows: &[SqliteRow]) -> QueryAnswer {
         Ok(number) if matches!(value.type_info().name(), "INTEGER" | "REAL") && number.is_finite() => {
             QueryAnswer::Number(number)
         }
-        Ok(_) | Err(_) => QueryAnswer::Other("text, and no number".to_owned()),
+        Ok(_) | Err(_) => QueryAnswer::no_number("text"),
     }
 }
 

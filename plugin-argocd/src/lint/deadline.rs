@@ -10,7 +10,7 @@ const DEFAULT_SECONDS: u64 = 600;
 pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for version in context.now.versions().iter().filter(|version| version.kind == WorkloadKind::Rollout) {
-        let asked_in_a_step = step::steps(version).iter().any(step::is_gate);
+        let asked_in_a_step = step::steps(version).iter().any(|step| step::is_gate(context, step));
         let promotion = ["spec", "strategy", "blueGreen", "prePromotionAnalysis"];
         if !asked_in_a_step && !is_our_analysis(version.owner.root.at(&promotion)) {
             continue;

@@ -13,7 +13,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
         version.kind == WorkloadKind::Rollout
             && !version.has_waiting_check()
             && version.databases().next().is_some()
-            && step::steps(version).iter().any(step::is_gate)
+            && step::steps(version).iter().any(|step| step::is_gate(context, step))
     });
     for version in stepped.filter(|version| need_of_a_gate(version, context.now) > Need::None) {
         let remedy = "add the init container phasegate check --wait, which every pod passes";

@@ -21,14 +21,17 @@ fn finding(context: &Context<'_>, version: &Version<'_>) -> Option<Finding> {
         return None;
     }
     let rollout = version.kind == WorkloadKind::Rollout;
-    if rollout && (is_blue_green(version) || has_gate_in_steps(version)) {
+    if rollout && (is_blue_green(version) || has_gate_in_steps(context, version)) {
         return None;
     }
     let line = line_of(version.owner.root.at(&["spec", "strategy"]).filter(|_| rollout), version.line());
     let remedy = if rollout {
-        "begin spec.strategy.canary.steps with plugin: {name: phasegate/gate}, or add the init container phasegate check --wait"
+        format!(
+            "begin spec.strategy.canary.steps with plugin: {{name: {}}}, or add the init container phasegate check --wait",
+            context.step
+        )
     } else {
-        "add the init container phasegate check --wait"
+        "add the init container phasegate check --wait".to_owned()
     };
     let message = format!("{} lets its pods in without asking whether the schema suits them", version.title());
     Some(Finding::new(severity, &version.owner.file, line, message, remedy))
@@ -44,8 +47,8 @@ pub(super) const fn severity(need: Need) -> Option<Severity> {
 }
 
 /// A step of ours, or an analysis step with the AnalysisTemplate we ship.
-fn has_gate_in_steps(version: &Version<'_>) -> bool {
-    step::steps(version).iter().any(|step| step::is_gate(step) || is_our_analysis(step.at(&["analysis"])))
+fn has_gate_in_steps(context: &Context<'_>, version: &Version<'_>) -> bool {
+    step::steps(version).iter().any(|step| step::is_gate(context, step) || is_our_analysis(step.at(&["analysis"])))
 }
 
 /// Whether an analysis runs the template we ship.

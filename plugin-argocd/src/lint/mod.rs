@@ -105,6 +105,8 @@ pub(crate) struct Context<'a> {
     /// Another commit to compare with.
     pub(crate) base: Option<&'a Declared>,
     pub(crate) params: &'a Params,
+    /// What the canary step is called in Argo Rollouts.
+    pub(crate) step: &'a str,
     /// How long a canary may have to wait.
     pub(crate) wait_seconds: u64,
 }

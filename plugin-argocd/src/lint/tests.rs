@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use schema_changes::STEP_NAME;
+
 use super::*;
 use crate::{
     checkout::Checkout,
@@ -126,13 +128,22 @@ fn edited(edits: &[(&str, &str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn found(files: BTreeMap<String, String>, base: Option<BTreeMap<String, String>>, set: &[&str]) -> Vec<String> {
+    found_where(STEP_NAME, files, base, set)
+}
+
+fn found_where(
+    step: &str,
+    files: BTreeMap<String, String>,
+    base: Option<BTreeMap<String, String>>,
+    set: &[&str],
+) -> Vec<String> {
     let mut given: BTreeMap<String, Given> = BTreeMap::new();
     add_flags(&mut given, &set.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>()).unwrap();
     let params = Params::read(&given).unwrap();
     let read = |files| declared(&Checkout { files }, params.manifests).unwrap_or_else(|bad| panic!("{bad:?}"));
     let now = read(files);
     let base = base.map(read);
-    let context = Context { now: &now, base: base.as_ref(), params: &params, wait_seconds: 604_800 };
+    let context = Context { now: &now, base: base.as_ref(), params: &params, step, wait_seconds: 604_800 };
     lint(&context).iter().filter(|finding| finding.severity != Severity::Note).map(ToString::to_string).collect()
 }
 
@@ -517,6 +528,19 @@ fn the_step_must_be_ours_first_last_and_on() {
 }
 
 #[test]
+fn a_plugin_of_another_name_is_the_gate_all_the_same() {
+    let renamed = || edited(&[("rollout.yaml", STEP_NAME, "acme/phasegate")]);
+    assert_eq!(found_where("acme/phasegate", renamed(), None, &[]), [""; 0]);
+    let told = found(renamed(), None, &[]);
+    let want = "Argo Rollouts knows no step plugin acme/phasegate; did you mean phasegate/gate? If the plugin has that \
+                name in your cluster, give --step acme/phasegate";
+    assert!(told[0].contains(want), "{told:#?}");
+    let bad = renamed().into_iter().map(|(path, text)| (path, text.replace("requeueSeconds: 20", "requeueSeconds: 5")));
+    let told = found_where("acme/phasegate", bad.collect(), None, &[]);
+    assert!(told[0].contains("requeueSeconds: 5 is not from 11 to 300"), "{told:#?}");
+}
+
+#[test]
 fn a_deadline_shorter_than_the_wait_is_found() {
     let row = |to: &str, start: &str| check(&[("rollout.yaml", "  progressDeadlineSeconds: 604800\n", to)], start);
     row(
@@ -670,7 +694,7 @@ fn findings_are_counted_and_are_json() {
     let params = Params::read(&BTreeMap::new()).unwrap();
     let files = edited(&[("phasegate.yaml", "postgres", "sqlite"), ("application.yaml", "CreateNamespace", "Replace")]);
     let now = declared(&Checkout { files }, params.manifests).unwrap();
-    let findings = lint(&Context { now: &now, base: None, params: &params, wait_seconds: 604_800 });
+    let findings = lint(&Context { now: &now, base: None, params: &params, step: STEP_NAME, wait_seconds: 604_800 });
     assert!(as_text(&findings).ends_with("1 error, 1 warning, 0 notes\n"), "{}", as_text(&findings));
     let json: serde_json::Value = serde_json::from_slice(&as_json(&findings).unwrap()).unwrap();
     assert_eq!(json[0]["rule"], "application");

@@ -8,8 +8,6 @@ pub(crate) const DATABASE_LABEL: &str = "database.phasegate.dev/";
 pub(crate) const SUPPORTS: &str = "supports.phasegate.dev/";
 /// Annotation on a pod template: the ConfigMap with its own SQL.
 pub(crate) const STATEMENTS: &str = "statements.phasegate.dev/";
-/// The name of the canary step in Argo Rollouts.
-pub(crate) const STEP: &str = "phasegate/gate";
 
 /// The kinds that make pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

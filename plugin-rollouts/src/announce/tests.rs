@@ -65,6 +65,19 @@ async fn what_comes_and_goes_is_told_once_a_minute_at_most_and_what_ends_it_at_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_does_not_ask_any_more_is_forgotten() {
+    let teller = Teller::new(Arc::new(Silent));
+    teller.tell(&rollout(), decision("wait", &["schema_behind"]), None);
+    advance(IDLE - PAUSE).await;
+    let mut other = rollout();
+    other.uid = "another".to_owned();
+    teller.tell(&other, decision("wait", &["schema_behind"]), None);
+    advance(PAUSE).await;
+    teller.tidy();
+    assert_eq!(teller.told.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_repeats_nothing() {
     let heard = Arc::new(Heard::default());
     let hint = StepStatus { verdict: "wait".into(), reasons: vec!["schema_behind".into()], ..StepStatus::default() };

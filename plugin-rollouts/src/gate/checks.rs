@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt};
-use phase_ledger::{LedgerEngine, LedgerState, Prepared, Probe, ProbeError, QueryAnswer, Reading, TableName};
+use phase_ledger::{Held, LedgerEngine, LedgerState, Prepared, Probe, ProbeError, Reading, ServerIdentity, TableName};
 use schema_changes::{AppStatement, Engine, IntegrityQuery, Measure, Watch, app_statements};
 use schema_phases::{AppVersion, Because, CheckOutcome, Fact, Fit, Missing, Sighting};
 
@@ -44,7 +44,7 @@ pub(super) enum Wanted {
     /// A query says that the data is whole.
     Integrity { access: Arc<Access>, query: IntegrityQuery },
     /// A replica is as far as the version needs.
-    Replica { replica: ReplicaAccess, version: AppVersion },
+    Replica { replica: ReplicaAccess, version: AppVersion, primary: Option<ServerIdentity> },
     /// A number is within its bounds.
     Measure(Measure),
 }
@@ -115,13 +115,15 @@ impl Checks {
                 };
                 Found::of(self.integrity.look(key, memory, how).await, |outcome| outcome)
             }
-            Wanted::Replica { replica, version } => {
+            Wanted::Replica { replica, version, primary } => {
                 let key = replica.key.clone();
                 let how = move || -> BoxFuture<'static, _> {
                     let (ports, replica) = (ports.clone(), replica.clone());
                     async move { followed(&ports, &replica).await }.boxed()
                 };
-                Found::of(self.replicas.look(key, memory, how).await, |ledger| behind(ledger.as_deref(), &version))
+                Found::of(self.replicas.look(key, memory, how).await, |ledger| {
+                    behind(ledger.as_deref(), primary.as_ref(), &version)
+                })
             }
             Wanted::Measure(measure) => {
                 let key =
@@ -270,29 +272,11 @@ async fn misunderstood(
 async fn integrity(ports: &CheckPorts, access: &Access, query: &IntegrityQuery) -> Result<CheckOutcome, Because> {
     let mut probe = ports.probes.probe(&access.url).await.map_err(unanswered)?;
     let answer = probe.ask(&query.query).await.map_err(unanswered)?;
-    match (answer, query.at_most) {
-        (QueryAnswer::NoRow, None) => Ok(CheckOutcome::Passed),
-        (QueryAnswer::Number(_) | QueryAnswer::Null | QueryAnswer::Other(_), None) => {
-            Ok(CheckOutcome::Pending("it answers a row, and there must be none".to_owned()))
-        }
-        (QueryAnswer::Number(number), Some(most)) => Ok(within(number, most)),
-        (QueryAnswer::NoRow, Some(_)) => Err(untrusted("it answered no row, and must answer one number")),
-        (QueryAnswer::Null, Some(_)) => Err(untrusted("it answered NULL, and must answer one number")),
-        (QueryAnswer::Other(what), Some(_)) => Err(untrusted(&format!("it answered {what}; it must be one number"))),
+    match answer.holds(query.at_most) {
+        Held::Yes => Ok(CheckOutcome::Passed),
+        Held::No(why) => Ok(CheckOutcome::Pending(why)),
+        Held::Unclear(why) => Err(Because::Untrusted(why)),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 is beyond every bound that a person writes")]
-fn within(number: f64, most: u64) -> CheckOutcome {
-    if number <= most as f64 {
-        CheckOutcome::Passed
-    } else {
-        CheckOutcome::Pending(format!("it answers {number}, and at most {most} is right"))
-    }
-}
-
-fn untrusted(what: &str) -> Because {
-    Because::Untrusted(what.to_owned())
 }
 
 /// A replica's own copy of the ledger says how far it is: ledger and schema are in one log, and arrive in its order.
@@ -306,8 +290,13 @@ async fn followed(ports: &CheckPorts, replica: &ReplicaAccess) -> Result<Option<
 
 /// What matters is not how many seconds a replica is behind: the old version reads it all the same. A canary whose reads
 /// need a column that has not arrived there fails.
-fn behind(ledger: Option<&LedgerState>, version: &AppVersion) -> CheckOutcome {
+fn behind(ledger: Option<&LedgerState>, primary: Option<&ServerIdentity>, version: &AppVersion) -> CheckOutcome {
     let Some(ledger) = ledger else { return CheckOutcome::Pending("its ledger has not arrived yet".to_owned()) };
+    if primary != Some(&ledger.server) {
+        // Another database's, or one that has not seen yet that this one moved to another server.
+        let why = "its ledger was not written on the primary: it is no copy of it, or has not followed";
+        return CheckOutcome::Pending(why.to_owned());
+    }
     let changes = ledger.live_changes();
     // What the canary names and the replica does not have yet: it is that far behind.
     let Ok(windows) = version.windows(&changes) else {

@@ -43,6 +43,14 @@ impl StepService {
         Self { teller: Arc::new(Teller::new(announcer)), ..self }
     }
 
+    /// Forgets what is idle, and counts what is not. To be called now and then.
+    pub fn tidy(&self) {
+        self.gate.tidy();
+        self.teller.tidy();
+        self.metrics.ledgers_open(self.gate.open_ledgers());
+        self.metrics.tidy();
+    }
+
     async fn answer(&self, call: StepCall) -> Report {
         let StepCall { rollout, config, status } = call;
         let began = Instant::now();

@@ -218,7 +218,7 @@ pub(crate) struct FakeChecks {
     /// What an integrity query answers.
     pub(crate) answer: Mutex<Option<Says<QueryAnswer>>>,
     /// The ledger of a replica.
-    pub(crate) replica: Mutex<Option<Memory>>,
+    pub(crate) replica: Mutex<Option<Says<Memory>>>,
     /// What is measured.
     pub(crate) measured: Mutex<Option<Says<Measured>>>,
     /// What became of the Job.
@@ -276,10 +276,15 @@ impl Probes for FakeProbes {
 
     async fn replica(&self, _url: &DatabaseUrl) -> Result<Box<dyn LedgerReader>, ReadError> {
         self.0.asked();
-        let replica = self.0.replica.lock().unwrap().clone();
-        replica
-            .map(|memory| Box::new(memory.reader()) as Box<dyn LedgerReader>)
-            .ok_or_else(|| ReadError::Unreachable { cause: "refused".into() })
+        let says = self.0.replica.lock().unwrap().clone();
+        let said = says.unwrap_or_else(|| Says::No(unset())).said().await;
+        said.map(|memory| Box::new(memory.reader()) as Box<dyn LedgerReader>).map_err(|because| match because {
+            Because::NotPermitted(table) => ReadError::NotPermitted { table },
+            Because::Untrusted(why) => ReadError::Damaged { table: "changes".to_owned(), why },
+            Because::Unreachable(_) | Because::NotThere(_) | Because::TimedOut(_) | Because::Stale { .. } => {
+                ReadError::Unreachable { cause: "refused".into() }
+            }
+        })
     }
 }
 

@@ -34,16 +34,15 @@ pub(super) fn service(
     };
     let gate = Gate::new(Arc::clone(&measured) as _, measured, ledgers, clock, limits);
     let gate = Arc::new(gate.with_checks(checks).with_jobs(Arc::clone(&kubernetes) as _));
-    let (tidied, counted) = (Arc::clone(&gate), Arc::clone(&metrics));
+    let service = StepService::new(gate, metrics).with_events(Arc::new(KubernetesEvents::start(kubernetes)));
+    let tidied = service.clone();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(TIDY_EVERY).await;
             tidied.tidy();
-            counted.ledgers_open(tidied.open_ledgers());
-            counted.tidy();
         }
     });
-    StepService::new(gate, metrics).with_events(Arc::new(KubernetesEvents::start(kubernetes)))
+    service
 }
 
 /// The drivers of phase-ledger.

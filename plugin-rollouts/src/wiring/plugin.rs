@@ -8,7 +8,7 @@ use proto::step::v1::step_plugin_server::{StepPlugin, StepPluginServer};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use super::{Environment, gate, now, runtime, watched};
+use super::{Environment, Threads, gate, now, runtime, watched};
 use crate::{
     chain::chain,
     config::PluginSettings,
@@ -34,13 +34,10 @@ pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow
         Handshake { protocol_version: 1, cookie_key: COOKIE.0.to_owned(), cookie_value: COOKIE.1.to_owned() };
     // Said before anything is started, and in words for the person who typed it.
     handshake.check(environment.cookie.as_deref())?;
-    let traces = watched(settings.level, settings.otlp.clone());
     let directory = socket_directory(environment.socket_directory.as_deref(), environment.temporary.as_deref());
     let serving = ServeConfig::new(handshake, environment.cookie.clone(), directory);
-    let runtime = runtime()?;
-    if let Some(traces) = traces {
-        runtime.spawn(traces);
-    }
+    let runtime = runtime(Threads::One)?;
+    watched(&runtime, settings.level, settings.otlp.clone());
     let ended = runtime.block_on(plugin(settings, serving));
     runtime.shutdown_timeout(LEAVE_WITHIN);
     match ended.context("cannot serve the host")? {

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use super::{runtime, wall_clock};
+use super::{Threads, runtime, wall_clock};
 use crate::{
     sources::asker_token::{AskerToken, renew},
     telemetry,
@@ -11,7 +11,7 @@ use crate::{
 /// Renews the token, and says until when it is good.
 pub(super) fn run(wanted: &AskerToken, level: tracing::Level) -> anyhow::Result<()> {
     telemetry::to_stderr(level, wall_clock);
-    let ends = runtime()?.block_on(renew(wanted)).context("the token was not renewed")?;
+    let ends = runtime(Threads::One)?.block_on(renew(wanted)).context("the token was not renewed")?;
     tracing::info!(account = wanted.account, secret = wanted.secret, %ends, "the token was renewed");
     Ok(())
 }

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{gate, now, runtime, watched};
+use super::{Threads, gate, now, runtime, watched};
 use crate::{
     chain::chain,
     config::ServeSettings,
@@ -33,11 +33,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: ServeSettings) -> anyhow::Result<()> {
-    let traces = watched(settings.level, settings.otlp.clone());
-    let runtime = runtime()?;
-    if let Some(traces) = traces {
-        runtime.spawn(traces);
-    }
+    let runtime = runtime(Threads::Several)?;
+    watched(&runtime, settings.level, settings.otlp.clone());
     let ended = runtime.block_on(serve(settings));
     runtime.shutdown_timeout(LEAVE_WITHIN);
     ended

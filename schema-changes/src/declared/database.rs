@@ -220,7 +220,7 @@ fn checked(complaints: &mut Complaints<'_>, metadata: Metadata, spec: DatabaseSp
         check_key(complaints, &["spec", field, "secretRef", "key"], &secret.key);
     }
     check_integrity(complaints, &integrity);
-    check_replicas(complaints, &replicas);
+    check_replicas(complaints, engine, &replicas);
     for name in &apps.secret_refs {
         check_secret_name(complaints, &["spec", "apps", "secretRefs"], name);
     }
@@ -320,7 +320,10 @@ fn check_integrity(complaints: &mut Complaints<'_>, integrity: &[DeclaredQuery])
     }
 }
 
-fn check_replicas(complaints: &mut Complaints<'_>, replicas: &[DeclaredReplica]) {
+fn check_replicas(complaints: &mut Complaints<'_>, engine: DeclaredEngine, replicas: &[DeclaredReplica]) {
+    if matches!(engine, DeclaredEngine::Sqlite) && !replicas.is_empty() {
+        complaints.add(&["spec", "replicas"], "an SQLite file has no replicas", "remove the field");
+    }
     check_names(complaints, "replicas", replicas.iter().map(|replica| replica.name.as_str()), MOST_REPLICAS);
     for (at, DeclaredReplica { secret_ref, .. }) in replicas.iter().enumerate() {
         let at = at.to_string();
@@ -481,6 +484,7 @@ spec:
             ("name: doubles", "name: orphans", "spec.integrity.1.name: `orphans` stands there twice"),
             ("name: doubles", "name: Doubles", "`Doubles` is no name"),
             ("atMost: 0", "atMost: -1", "spec.integrity.0.atMost: a whole number from 0 is wanted"),
+            ("engine: postgres", "engine: sqlite", "spec.replicas: an SQLite file has no replicas; remove the field"),
             ("name: customers-replica", "name: Replica", "spec.replicas.0.secretRef.name: `Replica` cannot name"),
             (
                 "customers-replica, key: url",

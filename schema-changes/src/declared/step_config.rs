@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What a step is called in a Rollout.
+/// What a step is called in a Rollout, unless the plugin was registered under another name.
 pub const STEP_NAME: &str = "phasegate/gate";
 
 /// Argo makes 30 s of anything up to 10 s; above five minutes nobody would call it a gate.
@@ -205,17 +205,17 @@ impl StepConfig {
     }
 }
 
-/// Checks the config of every step `phasegate/gate` in a file of manifests, or a file that holds one such config and
-/// nothing else. Gives their number.
+/// Checks the config of every step of this name in a file of manifests, or a file that holds one such config and nothing
+/// else. Gives their number.
 ///
 /// # Errors
 /// Everything that is wrong with them, with file, line and field.
-pub fn check_step_configs(file: &str, text: &str) -> Result<usize, Vec<FileError>> {
+pub fn check_step_configs(file: &str, text: &str, step: &str) -> Result<usize, Vec<FileError>> {
     let trees: Vec<Node> = yaml::manifests(text).map_err(|bad| vec![bad.in_file(file)])?;
     let values: Vec<serde_json::Value> = yaml::manifests(text).map_err(|bad| vec![bad.in_file(file)])?;
     let (mut found, mut errors) = (0, Vec::new());
     for (tree, value) in trees.iter().zip(&values) {
-        each_config(tree, value, &mut |path, tree, value| {
+        each_config(tree, value, step, &mut |path, tree, value| {
             found += 1;
             errors.extend(problems(file, path, tree, value));
         });
@@ -224,7 +224,12 @@ pub fn check_step_configs(file: &str, text: &str) -> Result<usize, Vec<FileError
 }
 
 /// Walks to the configs of one document: a Rollout, a list of objects, or a bare config.
-fn each_config(tree: &Node, value: &serde_json::Value, seen: &mut impl FnMut(&str, &Node, &serde_json::Value)) {
+fn each_config(
+    tree: &Node,
+    value: &serde_json::Value,
+    name: &str,
+    seen: &mut impl FnMut(&str, &Node, &serde_json::Value),
+) {
     let Some(kind) = value.get("kind").and_then(serde_json::Value::as_str) else {
         if tree.value != Value::Null {
             seen("", tree, value);
@@ -234,7 +239,7 @@ fn each_config(tree: &Node, value: &serde_json::Value, seen: &mut impl FnMut(&st
     if kind.ends_with("List") {
         for (at, item) in value.get("items").and_then(serde_json::Value::as_array).into_iter().flatten().enumerate() {
             if let Some(tree) = tree.get("items").and_then(|items| items.get(&at.to_string())) {
-                each_config(tree, item, seen);
+                each_config(tree, item, name, seen);
             }
         }
         return;
@@ -244,7 +249,7 @@ fn each_config(tree: &Node, value: &serde_json::Value, seen: &mut impl FnMut(&st
     }
     let steps = value.pointer("/spec/strategy/canary/steps").and_then(serde_json::Value::as_array);
     for (at, step) in steps.into_iter().flatten().enumerate() {
-        if step.pointer("/plugin/name").and_then(serde_json::Value::as_str) != Some(STEP_NAME) {
+        if step.pointer("/plugin/name").and_then(serde_json::Value::as_str) != Some(name) {
             continue;
         }
         let place = at.to_string();

@@ -242,7 +242,7 @@ fn what_cannot_be_done_safely_is_refused_with_a_remedy() {
     let index = |unique| IndexFacts { name: "by_it".into(), columns: vec!["mail".into(), "full_name".into()], unique };
     let rows: [(&str, Edit, &str); 9] = [
         (SPLIT, |t| t.primary_key.clear(), "no primary key"),
-        (RENAME, |t| t.primary_key.clear(), "add a primary key"),
+        (RENAME, |t| t.primary_key.clear(), "add one of the two first"),
         (RENAME, |t| t.primary_key = vec!["mail".into()], "part of the primary key"),
         (SPLIT, |t| t.columns[1].generated = true, "is generated"),
         (SPLIT, |t| t.columns[1].sql_type = "bigint".into(), "no separator stands"),

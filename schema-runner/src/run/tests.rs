@@ -13,6 +13,7 @@ use phase_ledger::{
 use schema_changes::{Alone, Catalog, Loss, Step, SyncObject, Trace, Verification};
 use schema_phases::{ChangeName, LiveChange, Missing, Moment, Move, PlanDigest, Sighting};
 
+mod integrity;
 mod soak;
 
 use super::*;
@@ -124,12 +125,16 @@ impl Moves for Scripted {
     }
 }
 
-struct MemoryDatabase(Memory);
+struct MemoryDatabase(Memory, Arc<integrity::Answers>);
 
 #[async_trait]
 impl Connect for MemoryDatabase {
     async fn open(&self) -> Result<Box<dyn Session>, ReadError> {
         Ok(Box::new(self.0.session()))
+    }
+
+    async fn probe(&self, within: Duration) -> Result<Box<dyn Probe>, ProbeError> {
+        self.1.probe(within)
     }
 }
 
@@ -159,6 +164,7 @@ struct World {
     moves: Scripted,
     wanted_for: usize,
     settings: Settings,
+    integrity: Arc<integrity::Answers>,
     /// What queries of these names answer.
     numbers: Arc<Mutex<BTreeMap<String, i64>>>,
 }
@@ -187,6 +193,7 @@ impl World {
             moves: Scripted::default(),
             wanted_for: usize::MAX,
             settings,
+            integrity: Arc::default(),
             numbers,
         }
     }
@@ -205,7 +212,7 @@ impl World {
         let wanted = Wanted { mine_for: self.wanted_for, asked: Mutex::new(0), digest: Some(plan.digest.clone()) };
         let ports = Ports {
             throttle: &crate::backfill::throttle::Unthrottled,
-            connect: &MemoryDatabase(self.memory.clone()),
+            connect: &MemoryDatabase(self.memory.clone(), Arc::clone(&self.integrity)),
             live: &self.live,
             wanted: &wanted,
             moves: &self.moves,

@@ -10,6 +10,8 @@ use schema_runner::{GateRole, gate_role};
 use sqlx::{AssertSqlSafe, Connection};
 use tests::mariadb::{Database, PASSWORD, Server, database, shared};
 
+use crate::BOUND;
+
 /// With the server's own client, as an administrator does it: the SQL has DELIMITER in it.
 pub(crate) fn administer(server: &Server, database: &Database, sql: &str) {
     let mut client = std::process::Command::new("mariadb");
@@ -68,7 +70,7 @@ async fn shop() -> (Database, String, String) {
 }
 
 async fn probe(url: &str) -> Box<dyn Probe> {
-    open_probe(&url.parse().unwrap()).await.unwrap()
+    open_probe(&url.parse().unwrap(), BOUND).await.unwrap()
 }
 
 /// All there is in the database, and all who may do what.
@@ -376,6 +378,7 @@ async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_an
     assert!(matches!(&answer, Err(ProbeError::NotPermitted { .. })), "{answer:?}");
     assert!(answer.unwrap_err().to_string().contains("`phasegate gate-role` prints"));
 
-    let gone = open_probe(&"mariadb://gate:s3cret@127.0.0.1:1/shop".parse().unwrap()).await.map(drop).unwrap_err();
+    let gone =
+        open_probe(&"mariadb://gate:s3cret@127.0.0.1:1/shop".parse().unwrap(), BOUND).await.map(drop).unwrap_err();
     assert!(matches!(gone, ProbeError::Unreachable { .. }) && !format!("{gone:?}").contains("s3cret"), "{gone:?}");
 }

@@ -9,6 +9,8 @@ use tests::{
     postgres::{Database, PASSWORD, database},
 };
 
+use crate::BOUND;
+
 /// A database with a ledger, an app's table and the gate's role; the role's URL.
 pub(crate) async fn shop() -> (Database, String) {
     let database = database().await.unwrap();
@@ -117,7 +119,7 @@ async fn the_printed_role_reads_the_ledger_and_writes_nothing() {
     );
     assert_eq!(database.rows(&flags).await.unwrap(), [[Some("false".to_owned())]]);
     // And yet it can have statements prepared.
-    let mut probe = open_probe(&url.parse().unwrap()).await.unwrap();
+    let mut probe = open_probe(&url.parse().unwrap(), BOUND).await.unwrap();
     let insert = "INSERT INTO customers (id, full_name) VALUES ($1, $2)";
     assert_eq!(probe.prepare(insert).await.unwrap(), phase_ledger::Prepared::Understood);
 }

@@ -1,13 +1,15 @@
 //! Statements on PostgreSQL and SQLite: prepared alone, never run, within their bounds.
 
+use std::time::Duration;
+
 use phase_ledger::{Prepared, Probe, ProbeError, QueryAnswer, TableName, open_probe};
 use sqlx::Connection;
 use tests::postgres::Database;
 
-use crate::role::shop;
+use crate::{BOUND, role::shop};
 
 async fn probe(url: &str) -> Box<dyn Probe> {
-    open_probe(&url.parse().unwrap()).await.unwrap()
+    open_probe(&url.parse().unwrap(), BOUND).await.unwrap()
 }
 
 fn table(schema: Option<&str>, name: &str) -> TableName {
@@ -148,7 +150,8 @@ async fn a_lock_in_the_way_and_a_server_that_is_gone_are_no_answers() {
         .unwrap();
     let answer = asker.prepare("SELECT 1").await;
     assert!(matches!(answer, Err(ProbeError::Unreachable { .. })), "{answer:?}");
-    let gone = open_probe(&"postgres://gate:s3cret@127.0.0.1:1/shop".parse().unwrap()).await.map(drop).unwrap_err();
+    let gone =
+        open_probe(&"postgres://gate:s3cret@127.0.0.1:1/shop".parse().unwrap(), BOUND).await.map(drop).unwrap_err();
     assert!(matches!(gone, ProbeError::Unreachable { .. }) && !format!("{gone:?}").contains("s3cret"), "{gone:?}");
 }
 
@@ -186,8 +189,15 @@ async fn sqlite_compiles_on_a_read_only_connection() {
         assert_eq!(asker.ask(query).await.unwrap(), want, "{query}");
     }
     assert!(asker.ask("DELETE FROM customers").await.is_err());
+    // It never ends by itself, and neither does a driver's thread that nobody stops: the next answer shows that it did.
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+    let slow = open_probe(&url.parse().unwrap(), Duration::from_millis(50)).await.unwrap().ask(endless).await;
+    assert!(matches!(&slow, Err(ProbeError::Slow { what }) if what == "no answer within 50 ms"), "{slow:?}");
+    let slow = asker.ask(endless).await;
+    assert!(matches!(slow, Err(ProbeError::Slow { .. })), "{slow:?}");
+    assert_eq!(asker.ask("SELECT 7").await.unwrap(), QueryAnswer::Number(7.0));
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM customers").fetch_one(&mut owner).await.unwrap();
     assert_eq!(left, 1);
-    let absent = open_probe(&"sqlite:///nowhere/shop.db".parse().unwrap()).await.map(drop);
+    let absent = open_probe(&"sqlite:///nowhere/shop.db".parse().unwrap(), BOUND).await.map(drop);
     assert!(matches!(absent, Err(ProbeError::Unreachable { .. })));
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    binary::{PATIENCE, Running, phasegate, run, run_command},
+    binary::{PATIENCE, Running, phasegate, run, run_command, said},
     database::Database,
     on_each,
     project::{Project, V1, V2},
@@ -205,4 +205,36 @@ async fn at_any_moment(database: Database) {
         "survived at any moment on {}: {kills} SIGKILL, {frozen} SIGSTOP with its session ended, {cut} sessions ended",
         database.engine()
     ));
+}
+
+/// A client that is half open: it neither works nor goes away, and nobody ends its sessions. The server does.
+async fn half_open(database: Database) {
+    database.customers(500).await;
+    let project = Project::split(&database, "target: synced");
+    project.live(&[V1]);
+    run(&database, &project).await.expect(0, &["is synced"]);
+    project.goal("target: migrated");
+    said(phasegate(&database.url(), &["pause"])).await.expect(0, &[]);
+    let mut frozen = Running::start(run_command(&database, &project, &["--output", "json"]));
+    frozen.until("held").await;
+    frozen.signal("-STOP");
+    said(run_command(&database, &project, &["--if-free"])).await.expect(0, &["another runner is at work"]);
+    // It may have been frozen in the middle of a word to the ledger, which is locked for as long.
+    while said(phasegate(&database.url(), &["resume"])).await.code != 0 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    run(&database, &project).await.expect(0, &["is migrated"]);
+    frozen.signal("-CONT");
+    assert_eq!(frozen.ended().await, Some(0), "woken, it finds that all is done");
+    account(&database, Shape::New, 500, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_runner_loses_its_lock_to_the_next_one_after_a_minute_on_mariadb() {
+    half_open(Database::mariadb().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_runner_loses_its_lock_to_the_next_one_after_a_minute_on_postgres() {
+    half_open(Database::postgres().await).await;
 }

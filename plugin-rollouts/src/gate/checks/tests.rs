@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use phase_ledger::memory::Memory as MemoryLedger;
+use phase_ledger::{QueryAnswer, memory::Memory as MemoryLedger};
 use schema_changes::{StepConfig, WhenOverdue};
 use schema_phases::{Moment, SchemaPhase, Span, Verdict};
 use tokio::time::advance;
@@ -82,6 +82,14 @@ impl Bench {
         self
     }
 
+    /// The apps read from a replica too.
+    fn reports(&self) {
+        self.declare(|access| {
+            let (url, key) = (access.url.clone(), AccessKey::of("replica"));
+            access.replicas = vec![ReplicaAccess { name: "reports".to_owned(), url, key }];
+        });
+    }
+
     fn measure(&self, now: f64) {
         *self.checks.measured.lock().unwrap() = Some(Says::this(Measured { now, before: Vec::new() }));
     }
@@ -161,12 +169,26 @@ async fn no_check_that_cannot_be_looked_at_is_ever_a_yes() {
         bench.declare(|access| access.integrity = vec![query(Some(0))]);
         *bench.checks.answer.lock().unwrap() = Some(Says::No(because()));
         bench.says("undecided", "").await;
+        let bench = self::bench();
+        bench.reports();
+        *bench.checks.replica.lock().unwrap() = Some(Says::No(because()));
+        bench.says("undecided", "").await;
     }
     // Whatever hangs.
     let bench = bench().measuring(1.0);
     *bench.checks.measured.lock().unwrap() = Some(Says::Nothing);
-    let (verdict, told) = bench.ask().await;
-    assert_eq!((verdict.as_str(), told.contains("errors: no answer within 2000 ms")), ("undecided", true), "{told}");
+    bench.says("undecided", "errors: no answer within 2000 ms").await;
+    let bench = self::bench().with_statements("SELECT 1");
+    bench.checks.files.lock().unwrap().insert("shop-sql".to_owned(), Says::Nothing);
+    bench.says("undecided", "statements: no answer within 2000 ms").await;
+    let bench = self::bench();
+    bench.reports();
+    *bench.checks.replica.lock().unwrap() = Some(Says::Nothing);
+    bench.says("undecided", "replica reports: no answer within 2000 ms").await;
+    let bench = self::bench();
+    bench.declare(|access| access.integrity = vec![query(Some(0))]);
+    *bench.checks.answer.lock().unwrap() = Some(Says::Nothing);
+    bench.says("undecided", "integrity query orphans: no answer within 2000 ms").await;
     // A gate that was started without any way to look.
     let mut bench = self::bench().measuring(1.0);
     bench.gate = Gate::new(
@@ -212,7 +234,21 @@ async fn a_check_that_comes_and_goes_is_a_yes_only_while_it_is_well() {
         *bench.checks.measured.lock().unwrap() = Some(Says::InTurn(Arc::clone(&turns)));
         (bench, Box::new(move || turns.was_well()))
     };
-    for (what, (bench, well)) in [("statements", statements()), ("integrity", integrity()), ("measure", measure())] {
+    let replica = || -> (Bench, Well) {
+        let bench = bench();
+        bench.reports();
+        let shows = |phase| {
+            let memory = MemoryLedger::new();
+            memory.put(Some(split_at(at_rest(phase))));
+            memory
+        };
+        let turns = turns(&shows(SchemaPhase::Migrated), &shows(SchemaPhase::Synced));
+        *bench.checks.replica.lock().unwrap() = Some(Says::InTurn(Arc::clone(&turns)));
+        (bench, Box::new(move || turns.was_well()))
+    };
+    let all =
+        [("statements", statements()), ("integrity", integrity()), ("measure", measure()), ("replica", replica())];
+    for (what, (bench, well)) in all {
         let (mut yes, mut no) = (0, 0);
         for question in 0..200 {
             let verdict =
@@ -265,13 +301,10 @@ async fn an_integrity_query_answers_what_was_declared_or_the_canary_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_has_not_followed_is_waited_for() {
     let bench = bench();
-    bench.declare(|access| {
-        let (url, key) = (access.url.clone(), AccessKey::of("replica"));
-        access.replicas = vec![ReplicaAccess { name: "reports".to_owned(), url, key }];
-    });
+    bench.reports();
     bench.says("undecided", "").await;
     let replica = MemoryLedger::new();
-    *bench.checks.replica.lock().unwrap() = Some(replica.clone());
+    *bench.checks.replica.lock().unwrap() = Some(Says::this(replica.clone()));
     let at = |span| replica.put(Some(split_at(span)));
     let rows: [(&dyn Fn(), &str, &str); 4] = [
         (&|| replica.put(None), "wait", "replica reports: its ledger has not arrived yet"),
@@ -288,6 +321,14 @@ async fn a_replica_that_has_not_followed_is_waited_for() {
         advance(Duration::from_secs(11)).await;
         bench.says(verdict, why).await;
     }
+    // One that shows the same, of another database.
+    let memory = ServerIdentity("memory".to_owned());
+    let another = ServerIdentity("another".to_owned());
+    replica.set_server(another.clone());
+    replica.put(Some(LedgerState { server: another, ..split_at(at_rest(SchemaPhase::Migrated)) }));
+    advance(Duration::from_secs(11)).await;
+    bench.says("wait", "replica reports: its ledger was not written on the primary: it is no copy of it").await;
+    replica.set_server(memory);
     replica.put(Some(crate::testing::ledger(Vec::new())));
     advance(Duration::from_secs(11)).await;
     bench.says("wait", "a change that the version names has not arrived there yet").await;
@@ -415,5 +456,40 @@ async fn what_became_of_the_job_is_told_where_nothing_moves() {
         bench.ledgers.memory.put(Some(split_at(Span::Acting(step(SchemaPhase::Synced, SchemaPhase::Migrated)))));
         let answer = bench.gate.ask(&bench.question).await.unwrap();
         assert_eq!(answer.view.databases[0].note, None, "the ledger says that it works");
+    }
+}
+
+/// No decision rests on the Job, whatever Kubernetes says of it and however long it takes.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_comes_and_goes_and_lies_changes_no_verdict_and_costs_little_time() {
+    let job = || "j".to_owned();
+    let mut all: Vec<(Says<JobSight>, bool)> = vec![
+        (Says::this(JobSight::Absent), true),
+        // It cannot be, as the ledger has it.
+        (Says::this(JobSight::Complete { job: job() }), true),
+        (Says::this(JobSight::Failed { job: "j".repeat(100_000), why: "\u{0}\n".repeat(50_000) }), true),
+        (Says::this(JobSight::Working { job: job() }), true),
+        (Says::Nothing, false),
+        (Says::This(JobSight::Suspended { job: job() }, Duration::from_secs(60)), false),
+    ];
+    all.extend(EVERY_MISS.map(|because| (Says::No(because()), false)));
+    for (phase, want) in [(SchemaPhase::Synced, "wait"), (SchemaPhase::Migrated, "proceed")] {
+        let bench = bench();
+        let turns = InTurn::new(all.clone());
+        *bench.checks.job.lock().unwrap() = Some(Says::InTurn(Arc::clone(&turns)));
+        bench.ledgers.memory.put(Some(split_at(at_rest(phase))));
+        let mut notes = BTreeSet::new();
+        for question in 0..100 {
+            let began = tokio::time::Instant::now();
+            let answer = bench.gate.ask(&bench.question).await.unwrap();
+            assert_eq!(answer.verdict.as_str(), want, "question {question}");
+            assert!(began.elapsed() <= Duration::from_millis(400), "question {question}: {:?}", began.elapsed());
+            let note = answer.view.databases[0].note.clone();
+            let report = crate::step::report::report(answer, &bench.question.rollout, &bench.question.config, None);
+            assert!(report.message().len() < 4_096, "question {question}");
+            notes.extend(note.map(|note| note.chars().take(40).collect::<String>()));
+            advance(Duration::from_secs(11)).await;
+        }
+        assert_eq!(notes.len() > 4, want == "wait", "{notes:?}");
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::{
     Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use schema_phases::Moment;
@@ -17,12 +17,18 @@ const HOME: &str = "system:serviceaccount:store:phasegate-asker";
 #[derive(Default)]
 struct Fake {
     says: Mutex<Option<Result<Reviewed, Because>>>,
+    hangs: AtomicBool,
     asked: AtomicUsize,
 }
 
 impl Fake {
     fn says(&self, what: Result<Reviewed, Because>) {
         *self.says.lock().unwrap() = Some(what);
+        self.hangs.store(false, Ordering::SeqCst);
+    }
+
+    fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
     }
 
     fn asked(&self) -> usize {
@@ -34,6 +40,9 @@ impl Fake {
 impl TokenCheck for Fake {
     async fn review(&self, token: &str) -> Result<Reviewed, Because> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let told = self.says.lock().unwrap().clone();
         let believed = claims(token).unwrap();
         told.unwrap_or(Ok(Reviewed { authenticated: true, audiences: believed.audiences, user: believed.subject }))
@@ -134,4 +143,36 @@ async fn no_number_of_tokens_fills_the_memory() {
     advance(KEEP).await;
     assert!(callers.admit(Some(&header(ARGO, AUDIENCE, 9_999))).await.is_ok());
     assert_eq!(callers.reviews.known(), 1);
+}
+
+/// Down, silent, lying and well in turn: nobody is admitted on what was said before, but for the seconds it is kept.
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_comes_and_goes_admits_only_while_it_is_well() {
+    let good = || Reviewed { authenticated: true, audiences: vec![AUDIENCE.to_owned()], user: ARGO.to_owned() };
+    let other = || Reviewed { user: HOME.replace("store", "web"), ..good() };
+    let says: [Option<Result<Reviewed, Because>>; 8] = [
+        Some(Ok(good())),
+        Some(Err(Because::Unreachable("gone".to_owned()))),
+        Some(Ok(good())),
+        Some(Err(Because::NotPermitted("revoked".to_owned()))),
+        Some(Ok(Reviewed { authenticated: false, ..good() })),
+        Some(Ok(Reviewed { audiences: vec!["x".repeat(1_000_000)], ..good() })),
+        // Somebody else's: it may not ask about `store`.
+        Some(Ok(other())),
+        // It says nothing at all.
+        None,
+    ];
+    let (fake, callers) = callers();
+    for (round, says) in says.iter().cycle().take(80).enumerate() {
+        match says {
+            Some(says) => fake.says(says.clone()),
+            None => fake.hang(),
+        }
+        let began = tokio::time::Instant::now();
+        let admitted = callers.admit(Some(&header(ARGO, AUDIENCE, 60_000))).await;
+        let may = admitted.and_then(|caller| caller.may_ask_about("store"));
+        assert_eq!(may.is_ok(), *says == Some(Ok(good())), "round {round}: {says:?}: {may:?}");
+        assert!(began.elapsed() <= Duration::from_secs(1), "round {round}: {:?}", began.elapsed());
+        advance(KEEP).await;
+    }
 }

@@ -26,7 +26,7 @@ spec:
 
 fn told(from: &str, to: &str) -> String {
     assert!(ROLLOUT.contains(from), "{from}");
-    let errors = check_step_configs("rollout.yaml", &ROLLOUT.replacen(from, to, 1)).expect_err(to);
+    let errors = check_step_configs("rollout.yaml", &ROLLOUT.replacen(from, to, 1), STEP_NAME).expect_err(to);
     errors.iter().map(|error| format!("{error}\n")).collect()
 }
 
@@ -95,7 +95,7 @@ fn what_the_gate_is_handed_is_refused_with_the_field_and_the_place() {
 
 #[test]
 fn a_file_is_checked_whole_and_every_mistake_has_its_line() {
-    assert_eq!(check_step_configs("rollout.yaml", ROLLOUT), Ok(2));
+    assert_eq!(check_step_configs("rollout.yaml", ROLLOUT, STEP_NAME), Ok(2));
     let rows = [
         (
             "requeueSeconds: 60",
@@ -142,18 +142,19 @@ fn a_file_is_checked_whole_and_every_mistake_has_its_line() {
 
 #[test]
 fn a_bare_config_a_list_and_other_objects_are_told_apart() {
-    assert_eq!(check_step_configs("config.yaml", "requeueSeconds: 20\n"), Ok(1));
-    assert_eq!(check_step_configs("config.json", "{\"requeueSeconds\": 20}"), Ok(1));
-    assert_eq!(check_step_configs("s.yaml", "kind: Service\n---\nkind: ConfigMap\n"), Ok(0));
-    assert_eq!(check_step_configs("e.yaml", "# nothing\n"), Ok(0));
+    assert_eq!(check_step_configs("config.yaml", "requeueSeconds: 20\n", STEP_NAME), Ok(1));
+    assert_eq!(check_step_configs("config.json", "{\"requeueSeconds\": 20}", STEP_NAME), Ok(1));
+    assert_eq!(check_step_configs("s.yaml", "kind: Service\n---\nkind: ConfigMap\n", STEP_NAME), Ok(0));
+    assert_eq!(check_step_configs("e.yaml", "# nothing\n", STEP_NAME), Ok(0));
     let indented: String = ROLLOUT.lines().map(|line| format!("  {line}\n")).collect();
     let list = format!("kind: List\nitems:\n-\n{indented}");
-    assert_eq!(check_step_configs("list.yaml", &list), Ok(2));
-    let broken = check_step_configs("list.yaml", &list.replace("requeueSeconds: 60", "requeueSeconds: 5")).unwrap_err();
+    assert_eq!(check_step_configs("list.yaml", &list, STEP_NAME), Ok(2));
+    let broken = check_step_configs("list.yaml", &list.replace("requeueSeconds: 60", "requeueSeconds: 5"), STEP_NAME)
+        .unwrap_err();
     assert!(broken[0].to_string().contains("list.yaml:17: "), "{}", broken[0]);
-    let bare = check_step_configs("config.yaml", "requeueSeconds: 5\n").unwrap_err();
+    let bare = check_step_configs("config.yaml", "requeueSeconds: 5\n", STEP_NAME).unwrap_err();
     assert!(bare[0].to_string().starts_with("config.yaml:1: requeueSeconds: 5 is not"), "{}", bare[0]);
-    assert!(check_step_configs("x.yaml", "a: [").unwrap_err()[0].to_string().contains("correct the YAML"));
+    assert!(check_step_configs("x.yaml", "a: [", STEP_NAME).unwrap_err()[0].to_string().contains("correct the YAML"));
 }
 
 #[test]
@@ -163,4 +164,11 @@ fn what_passes_the_check_of_a_file_is_what_the_gate_reads() {
     let read = StepConfig::from_json(config.to_string().as_bytes()).unwrap();
     assert_eq!(read.watch, Some(Watch { lasting: Duration::from_secs(600), tolerated: 1 }));
     assert_eq!((read.measures[0].at_most, read.measures[0].held), (Some(0.01), Duration::from_secs(300)));
+}
+
+#[test]
+fn a_plugin_of_another_name_has_its_own_steps_checked() {
+    let renamed = ROLLOUT.replace(STEP_NAME, "acme/schema-gate");
+    assert_eq!(check_step_configs("rollout.yaml", &renamed, "acme/schema-gate"), Ok(2));
+    assert_eq!(check_step_configs("rollout.yaml", &renamed, STEP_NAME), Ok(0));
 }

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use phase_ledger::{Cell, ReadError, memory::Memory};
+use phase_ledger::{Cell, Probe, ProbeError, ReadError, memory::Memory};
 use schema_changes::{DailyWindow, PrometheusThrottle, ThrottleMeasure};
 use schema_phases::{Because, Moment};
 
@@ -15,6 +15,10 @@ impl Connect for Opens {
             return Err(ReadError::Unreachable { cause: "the server is away".into() });
         }
         Ok(Box::new(self.0.session()))
+    }
+
+    async fn probe(&self, _: Duration) -> Result<Box<dyn Probe>, ProbeError> {
+        Err(ProbeError::Unreachable { cause: "nobody asks here".into() })
     }
 }
 
