@@ -58,9 +58,9 @@ const fn meaning(number: u16) -> Fault {
         // A wait ended by lock_wait_timeout or innodb_lock_wait_timeout; NOWAIT on MySQL.
         1205 | 3572 => Fault::Lock,
         // Deadlock; KILL QUERY or a bound on the statement's time; too many locks; the table was altered meanwhile; an
-        // index built beside too many writes; the server is read-only (a failover under way); a commit refused by
-        // replication.
-        1213 | INTERRUPTED | 1969 | 3024 | 1206 | 1412 | 1799 | 1290 | 1836 | READ_ONLY | 3101 => Fault::Passing,
+        // index built beside too many writes; altered so often that a kept statement could not be prepared anew; the
+        // server is read-only (a failover under way); a commit refused by replication.
+        1213 | INTERRUPTED | 1969 | 3024 | 1206 | 1412 | 1615 | 1799 | 1290 | 1836 | READ_ONLY | 3101 => Fault::Passing,
         // The server goes down, or ended this session: shutdown, KILL, wait_timeout, too many connections.
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1927 | 4031 | 1040 | 1203 | 1226 | 2006 | 2013 => Fault::Gone,
         _ if short_of(number).is_some() => Fault::Passing,

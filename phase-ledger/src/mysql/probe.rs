@@ -56,7 +56,7 @@ impl MysqlProbe {
     }
 
     async fn call(&mut self, statement: &str) -> Result<(), sqlx::Error> {
-        let call = sqlx::query("CALL phasegate_prepare(?)").bind(statement).persistent(false);
+        let call = sqlx::query("CALL phasegate_prepare(?)").bind(statement);
         call.execute(&mut self.connection).await.map(drop)
     }
 

@@ -131,13 +131,13 @@ impl<'a> Work<'a> {
             None => None,
         };
         let began = Instant::now();
-        let outcome = values::repeated(&batch.work).execute(&mut *self.connection).await;
+        let outcome = values::query(&batch.work).execute(&mut *self.connection).await;
         let done = outcome.map_err(|cause| fault::write_error(cause, &batch.work.sql, None))?;
         Ok(Batched { touched: done.rows_affected(), next, turn, work_time: began.elapsed() })
     }
 
     async fn next(&mut self, next: &Statement) -> Result<Option<Row>, WriteError> {
-        let row = values::repeated(next).fetch_optional(&mut *self.connection).await;
+        let row = values::query(next).fetch_optional(&mut *self.connection).await;
         let row = row.and_then(|row| row.as_ref().map(values::cells).transpose());
         row.map_err(|cause| fault::write_error(cause, &next.sql, None))
     }
