@@ -38,9 +38,11 @@ pub(super) fn run(settings: PluginSettings, environment: &Environment) -> anyhow
     let serving = ServeConfig::new(handshake, environment.cookie.clone(), directory);
     let runtime = runtime(Threads::One)?;
     watched(&runtime, settings.level, settings.otlp.clone());
-    let ended = runtime.block_on(plugin(settings, serving));
+    // A task of its own: each time that what `block_on` itself waits for is woken, tokio writes to its own eventfd and reads
+    // it back, two system calls more for each question.
+    let ended = runtime.block_on(async { tokio::spawn(plugin(settings, serving)).await });
     runtime.shutdown_timeout(LEAVE_WITHIN);
-    match ended.context("cannot serve the host")? {
+    match ended.context("the plugin broke down")?.context("cannot serve the host")? {
         Ended::Quit => tracing::info!("the host said Quit"),
         Ended::Disconnected => tracing::info!("the host is gone"),
     }
