@@ -92,9 +92,10 @@ fn every_relative_link_leads_to_a_file() {
 fn every_test_that_the_table_of_failures_names_exists() {
     let table = std::fs::read_to_string(root().join("plugin-rollouts/tests/README.md")).unwrap();
     let mut sources = String::new();
-    let mut todo = ["plugin-rollouts/src", "plugin-rollouts/tests", "tests/engines", "tests/genuine"]
-        .map(|folder| root().join(folder))
-        .to_vec();
+    let mut todo =
+        ["plugin-rollouts/src", "plugin-rollouts/tests", "prometheus-source/src", "tests/engines", "tests/genuine"]
+            .map(|folder| root().join(folder))
+            .to_vec();
     while let Some(path) = todo.pop() {
         if path.is_dir() {
             todo.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
