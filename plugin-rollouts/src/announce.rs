@@ -124,8 +124,8 @@ impl Teller {
             .retain(|_, told| now.duration_since(told.asked) < IDLE);
     }
 
-    /// Tells a decision, if it is another than the last. `hint` is the status of an answer before a restart.
-    pub fn tell(&self, rollout: &AskingRollout, decision: Decision<'_>, hint: Option<&StepStatus>) {
+    /// Tells a decision, if it is another than the last; whether it is. `hint` is the status of an answer before a restart.
+    pub fn tell(&self, rollout: &AskingRollout, decision: Decision<'_>, hint: Option<&StepStatus>) -> bool {
         let Decision { verdict, reasons, overdue, message, at } = decision;
         let kind = match verdict {
             "proceed" => EventKind::LetIn,
@@ -158,7 +158,7 @@ impl Teller {
                 // What comes too soon is not remembered: it is told later, if it lasts.
                 let what = if same { what } else { known.map_or(what, |told| told.what) };
                 told.insert(key, Told { what, sent, asked: now });
-                return;
+                return !same;
             }
             if ends {
                 told.remove(&key);
@@ -176,6 +176,7 @@ impl Teller {
             message: message::clipped(message),
             at,
         });
+        true
     }
 }
 

@@ -123,13 +123,13 @@ impl Door {
 
     /// Asks as a web metric does; the code, and what was said.
     async fn ask(&self, token: &str, question: &Value) -> Result<(u16, Value), String> {
-        // A machine that is busy with many scenarios keeps the API server waiting; Argo asks again as well.
+        // A machine that is busy with many scenarios keeps the API server waiting; Argo asks again as well. And curl 7.88 now
+        // and then takes it for an error (92) that who is refused is refused before its question was read.
         for _ in 0..30 {
-            let answer = self.ask_once(token, question).await?;
-            if answer.0 != 503 {
-                return Ok(answer);
+            match self.ask_once(token, question).await {
+                Ok((503, _)) | Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+                Ok(answer) => return Ok(answer),
             }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
         self.ask_once(token, question).await
     }

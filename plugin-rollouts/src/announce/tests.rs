@@ -26,8 +26,9 @@ fn decision<'a>(verdict: &'a str, reasons: &'a [&'a str]) -> Decision<'a> {
 async fn a_wait_of_days_is_one_event_and_each_change_of_mind_another() {
     let heard = Arc::new(Heard::default());
     let teller = Teller::new(Arc::clone(&heard) as _);
-    for _ in 0..1_000 {
-        teller.tell(&rollout(), decision("wait", &["schema_behind", "schema_behind"]), None);
+    for question in 0..1_000 {
+        let news = teller.tell(&rollout(), decision("wait", &["schema_behind", "schema_behind"]), None);
+        assert_eq!(news, question == 0, "question {question}");
         advance(Duration::from_secs(15)).await;
     }
     assert_eq!(heard.reasons(), ["PhasegateWait"]);

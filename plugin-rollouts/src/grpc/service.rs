@@ -62,7 +62,7 @@ impl StepService {
         let question = Question { rollout, config: config.clone() };
         match self.gate.ask(&question).await {
             Ok(answer) => {
-                let sight = Sight::of(&answer);
+                let mut sight = Sight::of(&answer);
                 let (overdue, at) = (answer.view.overdue, answer.view.at);
                 let report = report(answer, &question.rollout, &config, hint.as_ref());
                 let decision = Decision {
@@ -72,7 +72,7 @@ impl StepService {
                     message: report.message(),
                     at,
                 };
-                self.teller.tell(&question.rollout, decision, hint.as_ref());
+                sight.news = self.teller.tell(&question.rollout, decision, hint.as_ref());
                 self.decided(&question.rollout, report, Some(sight), began)
             }
             Err(why) => self.decided(&question.rollout, unasked(&why), None, began),
@@ -88,6 +88,8 @@ impl StepService {
 
 /// The fields of a decision's event.
 struct Sight {
+    /// Whether it is another than this step's last.
+    news: bool,
     reasons: Vec<&'static str>,
     live: String,
     stable: String,
@@ -103,6 +105,7 @@ impl Sight {
         let live: Vec<String> =
             changes.rev().take(8).map(|entry| format!("{}={}", entry.profile.name, entry.span)).collect();
         Self {
+            news: true,
             reasons,
             live: live.join(","),
             stable: answer.view.stable.clone().unwrap_or_default(),
@@ -111,26 +114,37 @@ impl Sight {
     }
 }
 
-/// Tells the operator, once a decision.
+/// Tells the operator, when the decision is another than the last.
 fn decided(rollout: &AskingRollout, report: Report, sight: Option<Sight>) -> Report {
     let sight = sight.unwrap_or(Sight {
+        news: true,
         reasons: vec!["unasked"],
         live: String::new(),
         stable: String::new(),
         canary: String::new(),
     });
-    tracing::info!(
-        rollout = rollout.name,
-        namespace = rollout.namespace,
-        step = rollout.step_index.unwrap_or_default(),
-        verdict = report.as_str(),
-        reason = sight.reasons.join(","),
-        live = sight.live,
-        stable = sight.stable,
-        canary = sight.canary,
-        told = report.message(),
-        "decided"
-    );
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                rollout = rollout.name,
+                namespace = rollout.namespace,
+                step = rollout.step_index.unwrap_or_default(),
+                verdict = report.as_str(),
+                reason = sight.reasons.join(","),
+                live = sight.live,
+                stable = sight.stable,
+                canary = sight.canary,
+                told = report.message(),
+                "decided"
+            )
+        };
+    }
+    // Thousands may wait, and each asks every few seconds: what did not change is for whoever looks closer.
+    if sight.news {
+        tell!(info);
+    } else {
+        tell!(debug);
+    }
     report
 }
 

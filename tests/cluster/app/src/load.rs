@@ -41,7 +41,7 @@ pub(crate) struct Load {
     #[arg(long, default_value_t = 4)]
     users: u8,
     /// Milliseconds that each rests after an answer.
-    #[arg(long, default_value_t = 80)]
+    #[arg(long, default_value_t = 150)]
     rest: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
