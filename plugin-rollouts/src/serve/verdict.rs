@@ -163,3 +163,26 @@ pub(crate) fn json(code: StatusCode, body: &impl Serialize) -> Response {
     let text = serde_json::to_string(body).unwrap_or_else(|_| "{}".to_owned());
     (code, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::step::v1::Result as Decision;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_none_and_a_phase_that_nobody_knows_are_undecided() {
+        let of_phase = |phase| Some(Outcome::Result(Decision { phase, ..Decision::default() }));
+        for (outcome, want) in [
+            (None, "undecided"),
+            (of_phase(0), "undecided"),
+            (of_phase(99), "undecided"),
+            (of_phase(Phase::Successful.into()), "proceed"),
+        ] {
+            let response = told(RunResponse { outcome });
+            let body = to_bytes(response.into_body(), 4_096).await.unwrap();
+            let said: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(said["verdict"], want, "{said}");
+        }
+    }
+}
