@@ -68,7 +68,7 @@ impl Fault {
 pub(crate) type Need = Option<&'static str>;
 
 /// An error that may pass, and what is to be done on the server when it is the server's.
-fn passing(cause: sqlx::Error, need: Need) -> Box<dyn std::error::Error + Send + Sync> {
+pub(crate) fn passing(cause: sqlx::Error, need: Need) -> Box<dyn std::error::Error + Send + Sync> {
     match need {
         Some(what) => Box::new(ServerInNeed { what, cause: Box::new(cause) }),
         None => Box::new(cause),

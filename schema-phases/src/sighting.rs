@@ -117,6 +117,19 @@ pub enum Because {
     NotThere(String),
 }
 
+impl Because {
+    /// Why, for people.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::NotPermitted(why) | Self::Untrusted(why) | Self::NotThere(why) => {
+                why.clone()
+            }
+            Self::TimedOut(after) => format!("no answer within {} ms", after.as_millis()),
+            Self::Stale { age } => format!("last seen {} s ago", age.as_secs()),
+        }
+    }
+}
+
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fact = self.fact.as_str();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     admin::has,
     delivery::{CHANGE, Delivery},
-    kubectl::{apply, until},
+    kubectl::until,
     shop::{SOON, Shop},
 };
 
@@ -61,14 +61,15 @@ async fn a_hotfix_passes_a_backfill_and_a_newer_plan_takes_it_over_from_the_job_
 /// A pod of the old Job that was under way when all of it was pruned: its plan was mounted already.
 async fn comes_late(shop: &Shop, old: &Value, plan: &[Value]) -> String {
     for part in plan {
-        apply(part).await;
+        shop.api.apply(part).await;
     }
     let template = &old["spec"]["template"];
-    apply(&json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "late", "namespace": shop.namespace}, "spec": template["spec"],
-    }))
-    .await;
+    shop.api
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "late", "namespace": shop.namespace}, "spec": template["spec"],
+        }))
+        .await;
     until("the late pod has ended", SOON, async || {
         let pod = shop.look("pod", "late").await?;
         let phase = pod["status"]["phase"].as_str().unwrap_or("");

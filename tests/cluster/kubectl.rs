@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 /// No single command takes longer than the slowest of them: the last look at every row.
@@ -42,12 +41,6 @@ pub(crate) async fn kubectl_with(arguments: &[&str], input: &[u8]) -> Result<Str
 /// Runs it.
 pub(crate) async fn kubectl(arguments: &[&str]) -> Result<String, String> {
     kubectl_with(arguments, b"").await
-}
-
-/// Applies an object.
-pub(crate) async fn apply(object: &Value) {
-    let said = kubectl_with(&["apply", "-f", "-"], object.to_string().as_bytes()).await;
-    said.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Asks again and again until there is an answer.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     delivery::{CHANGE, Delivery},
-    kubectl::{apply, until},
+    kubectl::until,
     shop::{SERVICES, SOON, Shop},
 };
 
@@ -27,24 +27,25 @@ fn beside_kustomize(delivery: Delivery, version: &str) -> Delivery {
 async fn an_app_that_kustomize_renders_stands_beside_phasegate_in_one_application() {
     let shop = Shop::open("multi-source", ROWS).await;
     let repository = format!("git://git.{SERVICES}.svc.cluster.local/{}.git", shop.namespace);
-    apply(&json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
-        "metadata": {"name": shop.namespace, "namespace": "argocd"},
-        "spec": {
-            "project": "default",
-            "sources": [
-                {"repoURL": repository, "targetRevision": "main", "path": "app"},
-                {"repoURL": repository, "targetRevision": "main", "path": "schema",
-                    "plugin": {"name": "phasegate-v1alpha1", "parameters": [
-                        {"name": "schedule", "string": "* * * * *"},
-                        {"name": "resources", "map": {"requests.cpu": "5m", "requests.memory": "16Mi"}},
-                    ]}},
-            ],
-            "destination": {"server": "https://kubernetes.default.svc", "namespace": shop.namespace},
-            "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
-        },
-    }))
-    .await;
+    shop.api
+        .apply(&json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": {"name": shop.namespace, "namespace": "argocd"},
+            "spec": {
+                "project": "default",
+                "sources": [
+                    {"repoURL": repository, "targetRevision": "main", "path": "app"},
+                    {"repoURL": repository, "targetRevision": "main", "path": "schema",
+                        "plugin": {"name": "phasegate-v1alpha1", "parameters": [
+                            {"name": "schedule", "string": "* * * * *"},
+                            {"name": "resources", "map": {"requests.cpu": "5m", "requests.memory": "16Mi"}},
+                        ]}},
+                ],
+                "destination": {"server": "https://kubernetes.default.svc", "namespace": shop.namespace},
+                "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
+            },
+        }))
+        .await;
     deliver(&shop, "version 1", &beside_kustomize(Delivery::example("1-expand").without(CHANGE), "v1")).await;
     shop.rollout_is("Healthy").await;
     shop.users_come(ROWS).await;

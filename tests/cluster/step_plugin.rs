@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     delivery::Delivery,
-    kubectl::{apply, kubectl, until},
+    kubectl::{kubectl, until},
     shop::{SOON, Shop},
 };
 
@@ -53,18 +53,20 @@ impl Suite {
         let declared = shop.look("configmap", "phasegate-customers").await.unwrap();
         let mut data = declared["data"].clone();
         data["database"] = json!("second");
-        apply(&json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "phasegate-second", "namespace": shop.namespace}, "data": data,
-        }))
-        .await;
+        shop.api
+            .apply(&json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "phasegate-second", "namespace": shop.namespace}, "data": data,
+            }))
+            .await;
         data["database"] = json!("locked");
         data["gate-secret"] = json!("nobody-has-it");
-        apply(&json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "phasegate-locked", "namespace": shop.namespace}, "data": data,
-        }))
-        .await;
+        shop.api
+            .apply(&json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "phasegate-locked", "namespace": shop.namespace}, "data": data,
+            }))
+            .await;
         Self { shop }
     }
 
@@ -75,20 +77,22 @@ impl Suite {
             "database.phasegate.dev/third": "", "database.phasegate.dev/locked": "",
         });
         let annotations = json!({"supports.phasegate.dev/customers": NEW, "supports.phasegate.dev/second": NEW});
-        apply(&json!({
-            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
-            "metadata": {"name": name, "namespace": self.shop.namespace},
-            "spec": {
-                "replicas": 1, "progressDeadlineSeconds": deadline,
-                "selector": {"matchLabels": {"suite": name}},
-                "strategy": {"canary": {"steps": steps}},
-                "template": {
-                    "metadata": {"labels": labels, "annotations": annotations},
-                    "spec": idle_pod(),
+        self.shop
+            .api
+            .apply(&json!({
+                "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+                "metadata": {"name": name, "namespace": self.shop.namespace},
+                "spec": {
+                    "replicas": 1, "progressDeadlineSeconds": deadline,
+                    "selector": {"matchLabels": {"suite": name}},
+                    "strategy": {"canary": {"steps": steps}},
+                    "template": {
+                        "metadata": {"labels": labels, "annotations": annotations},
+                        "spec": idle_pod(),
+                    },
                 },
-            },
-        }))
-        .await;
+            }))
+            .await;
         self.is(name, "Healthy").await;
     }
 

@@ -1,6 +1,10 @@
 //! What SQLite's errors mean to a ledger.
 
-use crate::{ReadError, WriteError, error::ServerInNeed, text::shortened};
+use crate::{
+    ReadError, WriteError,
+    fault::{Need, passing},
+    text::shortened,
+};
 
 /// The primary result code: <https://www.sqlite.org/rescode.html>.
 pub(super) fn primary_code(error: &sqlx::Error) -> Option<i64> {
@@ -38,7 +42,7 @@ pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: &str) -> WriteEr
     match primary_code(&cause) {
         Some(BUSY | LOCKED) => WriteError::LockNotAvailable { table: table.to_owned(), blocker: None },
         Some(INTERRUPT) => WriteError::Transient { cause: Box::new(cause) },
-        Some(code) if short_of(code).is_some() => WriteError::Transient { cause: passing(cause) },
+        Some(code) if short_of(code).is_some() => WriteError::Transient { cause: passing(cause, short_of(code)) },
         Some(_) => WriteError::Refused { statement: shortened(sql, 400), cause: Box::new(cause) },
         None if matches!(cause, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_)) => {
             WriteError::Transient { cause: Box::new(cause) }
@@ -48,7 +52,7 @@ pub(super) fn write_error(cause: sqlx::Error, sql: &str, table: &str) -> WriteEr
 }
 
 /// What the machine is short of, when that is what a primary result code says.
-const fn short_of(code: i64) -> Option<&'static str> {
+const fn short_of(code: i64) -> Need {
     match code {
         FULL => Some("disk space"),
         NOMEM => Some("memory"),
@@ -57,20 +61,14 @@ const fn short_of(code: i64) -> Option<&'static str> {
     }
 }
 
-/// An error that may pass, and what is to be done on the machine when it is the machine's.
-fn passing(cause: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    match primary_code(&cause).and_then(short_of) {
-        Some(what) => Box::new(ServerInNeed { what, cause: Box::new(cause) }),
-        None => Box::new(cause),
-    }
-}
-
 /// The error of a query of the caller.
 pub(super) fn query_error(cause: sqlx::Error, sql: &str) -> ReadError {
     let statement = shortened(sql, 200);
     match primary_code(&cause) {
         Some(BUSY | LOCKED | INTERRUPT) => ReadError::Passing { statement, cause: Box::new(cause) },
-        Some(code) if short_of(code).is_some() => ReadError::Passing { statement, cause: passing(cause) },
+        Some(code) if short_of(code).is_some() => {
+            ReadError::Passing { statement, cause: passing(cause, short_of(code)) }
+        }
         Some(_) | None => ReadError::Query { statement, cause: Box::new(cause) },
     }
 }

@@ -11,7 +11,7 @@ use super::{
     Limits,
     clock::Clock,
     looks::{Looks, Manner, Memory},
-    question::{DatabaseSeen, told},
+    question::DatabaseSeen,
 };
 use crate::ports::{JobRef, JobSight, RunnerJobs};
 
@@ -68,7 +68,7 @@ impl Jobs {
             Ok(JobSight::Complete { job }) => {
                 format!("Job {job} is complete: its log says what it waits for, and the CronJob tries again")
             }
-            Err(because) => format!("What its Job does cannot be told: {}", told(&because)),
+            Err(because) => format!("What its Job does cannot be told: {}", because.told()),
         };
         Some(note)
     }

@@ -85,7 +85,7 @@ pub enum Unasked {
         within: Duration,
     },
     /// What the canary is cannot be told.
-    #[error("the canary's pod template is not in the Rollout, and its ReplicaSet cannot be read: {}", told(because))]
+    #[error("the canary's pod template is not in the Rollout, and its ReplicaSet cannot be read: {}", because.told())]
     NoTemplate {
         /// Why.
         because: Because,
@@ -107,15 +107,4 @@ pub enum Unasked {
         /// How many are.
         most: usize,
     },
-}
-
-/// Why a fact is missing, for people.
-pub(super) fn told(because: &Because) -> String {
-    match because {
-        Because::Unreachable(why) | Because::NotPermitted(why) | Because::Untrusted(why) | Because::NotThere(why) => {
-            why.clone()
-        }
-        Because::TimedOut(after) => format!("no answer within {} ms", after.as_millis()),
-        Because::Stale { age } => format!("last seen {} s ago", age.as_secs()),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use phase_ledger::LedgerState;
 use proto::step::v1::{
     AbortRequest, AbortResponse, RunRequest, RunResponse, TerminateRequest, TerminateResponse,
     step_plugin_server::StepPlugin,
@@ -91,7 +92,7 @@ struct Sight {
     /// Whether it is another than this step's last.
     news: bool,
     reasons: Vec<&'static str>,
-    live: String,
+    ledgers: Vec<Arc<LedgerState>>,
     stable: String,
     canary: String,
 }
@@ -99,18 +100,20 @@ struct Sight {
 impl Sight {
     fn of(answer: &Answer) -> Self {
         let reasons = answer.verdict.reasons().iter().map(schema_phases::Reason::as_str).collect();
-        let entries = answer.view.databases.iter().filter_map(|database| database.ledger.as_ref());
-        let changes = entries.flat_map(|ledger| &ledger.changes);
-        // All that holds a canary is among the latest; a ledger of years must not fill the log.
-        let live: Vec<String> =
-            changes.rev().take(8).map(|entry| format!("{}={}", entry.profile.name, entry.span)).collect();
         Self {
             news: true,
             reasons,
-            live: live.join(","),
+            ledgers: answer.view.databases.iter().filter_map(|database| database.ledger.clone()).collect(),
             stable: answer.view.stable.clone().unwrap_or_default(),
             canary: answer.view.canary.clone(),
         }
+    }
+
+    /// Where the changes are. Written only for an event that somebody sees: thousands may wait.
+    fn live(&self) -> String {
+        // All that holds a canary is among the latest; a ledger of years must not fill the log.
+        let latest = self.ledgers.iter().flat_map(|ledger| &ledger.changes).rev().take(8);
+        latest.map(|entry| format!("{}={}", entry.profile.name, entry.span)).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -119,7 +122,7 @@ fn decided(rollout: &AskingRollout, report: Report, sight: Option<Sight>) -> Rep
     let sight = sight.unwrap_or(Sight {
         news: true,
         reasons: vec!["unasked"],
-        live: String::new(),
+        ledgers: Vec::new(),
         stable: String::new(),
         canary: String::new(),
     });
@@ -131,7 +134,7 @@ fn decided(rollout: &AskingRollout, report: Report, sight: Option<Sight>) -> Rep
                 step = rollout.step_index.unwrap_or_default(),
                 verdict = report.as_str(),
                 reason = sight.reasons.join(","),
-                live = sight.live,
+                live = sight.live(),
                 stable = sight.stable,
                 canary = sight.canary,
                 told = report.message(),

@@ -199,12 +199,6 @@ pub(crate) fn drop_trigger(site: &Site<'_>, what: String, table: &str, suffix: &
     Step::Alone(Alone { what, tables: vec![table.to_owned()], statement, otherwise: Vec::new(), present: None })
 }
 
-/// The column by which a write of ours tells the triggers that it converts by itself. In the row, as a session variable
-/// would outlive a statement that was killed, and the next write of a pooled connection would slip past the triggers.
-pub(crate) fn marker(site: &Site<'_>) -> String {
-    site.marker_name()
-}
-
 /// The triggers that keep both shapes of a mapping equal, in the order in which they are made: rows that an INSERT
 /// filled would be left behind by an UPDATE that nobody watches yet.
 pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> [Trigger; 2] {
@@ -231,7 +225,7 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> [Trigger; 2] {
         .map(|name| mapping.facts.column(name).map_or("", |column| column.sql_type.as_str()))
         .collect();
     let key_moved = differ(&key_types, &key("OLD."), &key("NEW."));
-    let marker = site.dialect.quote(&marker(site));
+    let marker = site.dialect.quote(&site.marker_name());
     let insert = [
         writer.handler(),
         &format!("  IF {disagree}{blank} THEN\n    IF {}{blank} THEN\n", any_set(&new)),

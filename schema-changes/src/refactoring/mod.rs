@@ -288,7 +288,9 @@ fn hidden_name(change: &ChangeName) -> String {
     object_name(change, "_old")
 }
 
-/// The marker column of MariaDB and MySQL.
+/// The marker column of MariaDB and MySQL, by which a write of ours tells the triggers that it converts by itself. In the row,
+/// as a session variable would outlive a statement that was killed, and the next write of a pooled connection would slip past
+/// the triggers.
 fn marker_name(change: &ChangeName) -> String {
     object_name(change, "_m")
 }

@@ -17,7 +17,7 @@ pub(super) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<
     let table = mapping.table;
     let names: Vec<&str> = mapping.new.iter().map(|column| column.name).collect();
     let listed = names.join(", ");
-    let marker = mysql::marker(site);
+    let marker = site.marker_name();
     let ours: Vec<&str> = names.iter().copied().chain([marker.as_str()]).collect();
     let drop_new = |what: String| mysql::drop_columns(site.dialect, what, table, &ours);
     let [update, insert] = mysql::sync(site, mapping);

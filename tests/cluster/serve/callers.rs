@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Door, REMOTE, elsewhere, token, version_1};
 use crate::{
     delivery::Delivery,
-    kubectl::{apply, kubectl, until},
+    kubectl::{kubectl, until},
     shop::{SOON, Shop},
     step_plugin::idle_pod,
 };
@@ -102,16 +102,18 @@ fn forged(token: &str) -> String {
 /// A Rollout of the guest's namespace that uses the host's database.
 async fn guest_at_version_1(guest: &Shop, host: &str) {
     let labels = json!({"suite": "guest", "database.phasegate.dev/customers": host});
-    apply(&json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
-        "metadata": {"name": "customers", "namespace": guest.namespace},
-        "spec": {
-            "replicas": 1, "progressDeadlineSeconds": 604_800,
-            "selector": {"matchLabels": {"suite": "guest"}},
-            "strategy": {"canary": {"steps": [{"plugin": {"name": REMOTE, "config": {"requeueSeconds": 11}}}]}},
-            "template": {"metadata": {"labels": labels}, "spec": idle_pod()},
-        },
-    }))
-    .await;
+    guest
+        .api
+        .apply(&json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+            "metadata": {"name": "customers", "namespace": guest.namespace},
+            "spec": {
+                "replicas": 1, "progressDeadlineSeconds": 604_800,
+                "selector": {"matchLabels": {"suite": "guest"}},
+                "strategy": {"canary": {"steps": [{"plugin": {"name": REMOTE, "config": {"requeueSeconds": 11}}}]}},
+                "template": {"metadata": {"labels": labels}, "spec": idle_pod()},
+            },
+        }))
+        .await;
     guest.rollout_is("Healthy").await;
 }

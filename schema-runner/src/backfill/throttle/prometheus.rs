@@ -31,21 +31,11 @@ pub(super) async fn out_of_bounds(measures: &dyn Measures, declared: Option<&Pro
     join_all(asked).await.into_iter().flatten().next()
 }
 
-fn told(because: &Because) -> String {
-    match because {
-        Because::Unreachable(why) | Because::NotPermitted(why) | Because::Untrusted(why) | Because::NotThere(why) => {
-            why.clone()
-        }
-        Because::TimedOut(after) => format!("no answer within {} s", after.as_secs()),
-        Because::Stale { age } => format!("it was last seen {} s ago", age.as_secs()),
-    }
-}
-
 async fn one(measures: &dyn Measures, measure: &ThrottleMeasure) -> Option<String> {
     let ThrottleMeasure { name, server, query, at_most, at_least } = measure;
     let found = match timeout(ANSWER, measures.number(server.as_deref(), query)).await {
         Ok(Ok(found)) => found,
-        Ok(Err(because)) => return Some(format!("{name} cannot be seen: {}", told(&because))),
+        Ok(Err(because)) => return Some(format!("{name} cannot be seen: {}", because.told())),
         Err(_) => return Some(format!("{name} cannot be seen: no answer within 5 s")),
     };
     if found.is_nan() {
