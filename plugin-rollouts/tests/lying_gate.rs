@@ -11,6 +11,7 @@ mod support;
 
 use std::{
     future::pending,
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -33,7 +34,11 @@ use proto::step::v1::{
 };
 use support::{Canary, StepTold, argument, server::certify};
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tonic::{Code, Request, Response, Status};
 
 #[derive(Clone)]
@@ -81,6 +86,11 @@ struct Asking {
 
 impl Asking {
     async fn of(router: Router) -> Self {
+        Self::on(router, false).await
+    }
+
+    /// With a detour, the first connection leads nowhere.
+    async fn on(router: Router, detour: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         certify(directory.path(), (2020, 2100));
         let file = |name: &str| directory.path().join(name);
@@ -88,7 +98,8 @@ impl Asking {
         let files = CertificateFiles { certificate: file("tls.crt"), key: file("tls.key") };
         let tls = Certificate::read(files).unwrap().tls().unwrap();
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let endpoint = format!("https://{}", if detour { first_to_nowhere(address).await } else { address });
         let (open, end) = watch::channel(false);
         tokio::spawn(listen::serve(listener, Transport::Tls(Arc::new(tls)), router, end));
         let settings = RemoteSettings {
@@ -111,6 +122,31 @@ impl Asking {
         assert!(told.phase.is_empty() && told.error.starts_with("undecided: "), "{what}: {told:?}");
         assert!(told.error.len() < 4_096, "{what}: {}", told.error.len());
     }
+}
+
+/// A way to a server whose first connection is taken, and never spoken on.
+async fn first_to_nowhere(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let _nowhere = listener.accept().await.unwrap();
+        while let Ok((mut asker, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(to).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut asker, &mut server).await });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_question_whose_time_was_over_leaves_no_dead_connection_to_the_next() {
+    let says = Arc::new(Mutex::new(Says::This(result(Phase::Running.into(), "as it is"))));
+    let service = StepPluginServer::new(Liar(says));
+    let router = Router::new().route_service("/phasegate.step.v1.StepPlugin/{method}", service);
+    let asking = Asking::on(router, true).await;
+    asking.undecided("a connection to nowhere").await;
+    let told = asking.run().await;
+    assert_eq!((told.phase.as_str(), told.message.as_str()), ("Running", "as it is"), "{told:?}");
 }
 
 fn result(phase: i32, message: &str) -> RunResponse {

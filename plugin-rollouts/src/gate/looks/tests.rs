@@ -200,3 +200,10 @@ async fn nobody_gathers_where_all_who_can_ask_do() {
     .await;
     assert!(start.elapsed() < Duration::from_millis(400), "{:?} for 1,000 questions of 10 workers", start.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gathering_ends_when_enough_have_come() {
+    let (looks, waited) = asked((0..9).map(|at| (format!("rollout-{at}"), at))).await;
+    assert_eq!(looks, 2, "one for the first, and one for the eight who came while it was gathered");
+    assert!(waited.iter().all(|waited| *waited <= 10), "{waited:?}");
+}
