@@ -81,6 +81,11 @@ macro_rules! on_each {
             async fn on_mariadb() {
                 super::$body(crate::database::Database::mariadb().await).await;
             }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_mysql() {
+                super::$body(crate::database::Database::mysql().await).await;
+            }
         }
     };
 }
