@@ -37,15 +37,15 @@ pub use change::{
     PrometheusThrottle, Replica, SchemaChange, SecretKey, Soak, ThrottleMeasure, ThrottleSettings, UnknownEngine,
 };
 pub use declared::{
-    BadStepConfig, Measure, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs, database_schema,
-    schema_change_schema, step_config_schema,
+    BadStepConfig, Measure, NICE_RATIOS, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs,
+    database_schema, schema_change_schema, step_config_schema,
 };
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;
 pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
 pub use refactoring::{
-    Refused, loss, restore, steps, sync_conflict, sync_objects,
+    Refused, is_coming_back, loss, restore, steps, sync_conflict, sync_objects,
     traces::{Promise, Trace, traces, traces_of_the_end},
 };
-pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification};
+pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification, WayBack};

@@ -18,5 +18,6 @@ pub mod examples;
 mod guardian;
 pub mod kube_api;
 pub mod mariadb;
+pub mod mysql;
 pub mod postgres;
 pub mod prometheus;

@@ -1,4 +1,5 @@
-//! A real MariaDB server for tests: one for each test process, a database and users for each test.
+//! A real MariaDB server for tests: one for each test process, a database and users for each test. What is here serves for
+//! a MySQL of [`crate::mysql`] as well.
 //!
 //! As a server comes: the binary log on and by row, no trust in those who make triggers. `fsync` is on in a server of
 //! one's own, for figures, and off in the shared one: these tests kill clients, never the machine. It ends with the test
@@ -24,19 +25,64 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
-use crate::guardian::{Guarded, guard};
 pub use crate::postgres::{PASSWORD, PASSWORD_ENCODED};
+use crate::{
+    guardian::{Guarded, guard},
+    mysql,
+};
 
 /// May do everything.
-const ADMIN: &str = "admin";
+pub(crate) const ADMIN: &str = "admin";
 /// Many tests start servers at once on few cores.
 const START: Duration = Duration::from_secs(90);
 const STEP: Duration = Duration::from_millis(20);
 const PACKAGES: &str = "apt-get install mariadb-server-core mariadb-client";
 
+/// Which of the two servers of this protocol it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flavour {
+    /// MariaDB, as Debian has it.
+    Mariadb,
+    /// MySQL, see [`crate::mysql`].
+    Mysql,
+}
+
+impl Flavour {
+    /// The one that all tests of this process share, started when first asked for.
+    ///
+    /// # Errors
+    /// What is missing, and what brings it.
+    pub fn shared(self) -> Result<&'static Server> {
+        match self {
+            Self::Mariadb => shared(),
+            Self::Mysql => mysql::shared(),
+        }
+    }
+
+    /// The scheme of its addresses, and its name in a `Database`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// The client on the command line.
+    ///
+    /// # Errors
+    /// What is missing, and what brings it.
+    pub fn client(self) -> Result<Command> {
+        Ok(Command::new(match self {
+            Self::Mariadb => program("mariadb")?,
+            Self::Mysql => mysql::programs()?.join("mysql"),
+        }))
+    }
+}
+
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Server {
+    flavour: Flavour,
     directory: PathBuf,
     port: u16,
     // Held for its end.
@@ -46,6 +92,7 @@ pub struct Server {
 /// One database on a server.
 #[derive(Clone, Debug)]
 pub struct Database {
+    flavour: Flavour,
     name: String,
     port: u16,
 }
@@ -79,31 +126,45 @@ impl Server {
     /// # Errors
     /// What is missing, and the package that brings it.
     pub fn start(settings: &[&str]) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("phasegate-mariadb-").tempdir()?.keep();
-        let mut install = Command::new(program("mariadb-install-db")?);
-        fs::create_dir(directory.join("tmp"))?;
-        install.arg("--no-defaults").arg(data(&directory)).arg(scratch(&directory)).args(account()?);
-        install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
-        // Nothing is there yet that a crash of the machine could take.
-        install.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]);
-        run(install).context("cannot make a MariaDB data directory")?;
-        let users = format!(
-            "CREATE OR REPLACE USER '{ADMIN}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n\
-             GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'127.0.0.1' WITH GRANT OPTION;\n\
-             DROP USER IF EXISTS 'root'@'127.0.0.1';\n"
-        );
-        fs::write(directory.join("users.sql"), users)?;
-        Self::serve(&directory, settings)
+        Self::start_as(Flavour::Mariadb, settings)
     }
 
-    fn serve(directory: &Path, settings: &[&str]) -> Result<Self> {
-        let mariadbd = program("mariadbd")?;
+    /// The same of either flavour.
+    ///
+    /// # Errors
+    /// What is missing, and what brings it.
+    pub fn start_as(flavour: Flavour, settings: &[&str]) -> Result<Self> {
+        let prefix = format!("phasegate-{}-", flavour.as_str());
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir()?.keep();
+        fs::create_dir(directory.join("tmp"))?;
+        let users = match flavour {
+            Flavour::Mariadb => install(&directory)?,
+            Flavour::Mysql => mysql::install(&directory)?,
+        };
+        fs::write(directory.join("users.sql"), users)?;
+        Self::serve(flavour, &directory, settings)
+    }
+
+    fn serve(flavour: Flavour, directory: &Path, settings: &[&str]) -> Result<Self> {
+        let (daemon, own): (PathBuf, &[&str]) = match flavour {
+            Flavour::Mariadb => (program("mariadbd")?, &["--innodb-buffer-pool-size=64M"]),
+            // Files are read wherever the tests put them, as MariaDB comes; no second protocol on a port of its own.
+            Flavour::Mysql => (
+                mysql::programs()?.join("mysqld"),
+                &[
+                    "--innodb-buffer-pool-size=64M",
+                    "--secure-file-priv=",
+                    "--mysqlx=OFF",
+                    "--innodb-redo-log-capacity=32M",
+                ],
+            ),
+        };
         // Another process may take the free port before the server does: then with another one.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             // The second leash: should the guardian itself be killed, the kernel stops the server.
             let mut server = Command::new("setpriv");
-            server.args(["--pdeathsig", "KILL", "--"]).arg(&mariadbd);
+            server.args(["--pdeathsig", "KILL", "--"]).arg(&daemon);
             server.arg("--no-defaults").arg(data(directory)).arg(scratch(directory)).args(account()?);
             for (option, file) in [("socket", "sock"), ("pid-file", "pid"), ("init-file", "users.sql")] {
                 server.arg(format!("--{option}={}", directory.join(file).display()));
@@ -116,18 +177,17 @@ impl Server {
                 "--log-bin=binlog",
                 "--binlog-format=ROW",
                 "--innodb-flush-log-at-trx-commit=1",
-                "--innodb-buffer-pool-size=64M",
                 "--character-set-server=utf8mb4",
                 "--max-connections=200",
             ]);
-            server.args(settings);
+            server.args(own).args(settings);
             // Killed: nobody wants its files.
             let guarded = guard(&server, directory, "KILL")?;
             match wait(directory) {
-                Ok(()) => return Ok(Self { directory: directory.to_owned(), port, _guarded: guarded }),
+                Ok(()) => return Ok(Self { flavour, directory: directory.to_owned(), port, _guarded: guarded }),
                 // It is not dropped: that would remove the directory, which the next attempt needs.
                 Err(log) if log.contains("Address already in use") => std::mem::forget(guarded),
-                Err(log) => bail!("MariaDB does not start: {log}"),
+                Err(log) => bail!("{} does not start: {log}", flavour.as_str()),
             }
         }
         bail!("MariaDB finds no free port on 127.0.0.1")
@@ -138,10 +198,18 @@ impl Server {
     /// # Errors
     /// What either server said.
     pub async fn replica(&self) -> Result<Self> {
-        let replica = Self::start(&["--read-only=1"])?;
+        let replica = Self::start_as(self.flavour, &["--read-only=1"])?;
+        let (of, start) = match self.flavour {
+            Flavour::Mariadb => ("MASTER", "START SLAVE"),
+            Flavour::Mysql => ("SOURCE", "START REPLICA"),
+        };
+        let verb = match self.flavour {
+            Flavour::Mariadb => "CHANGE MASTER TO",
+            Flavour::Mysql => "CHANGE REPLICATION SOURCE TO SOURCE_SSL = 1,",
+        };
         let follow = format!(
-            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = '{ADMIN}', MASTER_PASSWORD = \
-             '{PASSWORD}', MASTER_LOG_FILE = 'binlog.000001', MASTER_LOG_POS = 4, MASTER_CONNECT_RETRY = 1; START SLAVE",
+            "{verb} {of}_HOST = '127.0.0.1', {of}_PORT = {}, {of}_USER = '{ADMIN}', {of}_PASSWORD = '{PASSWORD}', \
+             {of}_LOG_FILE = 'binlog.000001', {of}_LOG_POS = 4, {of}_CONNECT_RETRY = 1; {start}",
             self.port
         );
         replica.existing("mysql").execute(&follow).await?;
@@ -161,7 +229,7 @@ impl Server {
 
     /// A database that is there already.
     pub fn existing(&self, name: &str) -> Database {
-        Database { name: name.to_owned(), port: self.port }
+        Database { flavour: self.flavour, name: name.to_owned(), port: self.port }
     }
 
     /// The port on 127.0.0.1.
@@ -176,6 +244,11 @@ impl Server {
 }
 
 impl Database {
+    /// On which of the two servers it is.
+    pub const fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -193,7 +266,7 @@ impl Database {
 
     /// Its address by way of something that listens on another port.
     pub fn url_at(&self, user: &str, port: u16) -> String {
-        format!("mariadb://{user}:{PASSWORD_ENCODED}@127.0.0.1:{port}/{}", self.name)
+        format!("{}://{user}:{PASSWORD_ENCODED}@127.0.0.1:{port}/{}", self.flavour.as_str(), self.name)
     }
 
     /// A connection as one who may do everything, in the server's own SQL mode.
@@ -210,7 +283,12 @@ impl Database {
     /// What the server said.
     pub async fn connect_as(&self, user: &str) -> Result<MySqlConnection> {
         let options = MySqlConnectOptions::new().host("127.0.0.1").port(self.port).database(&self.name);
-        let options = options.username(user).password(PASSWORD).ssl_mode(MySqlSslMode::Disabled);
+        // A password that MySQL has not seen yet is told by TLS only.
+        let ssl = match self.flavour {
+            Flavour::Mariadb => MySqlSslMode::Disabled,
+            Flavour::Mysql => MySqlSslMode::Preferred,
+        };
+        let options = options.username(user).password(PASSWORD).ssl_mode(ssl);
         let options = options.pipes_as_concat(false).no_engine_substitution(false).timezone(None);
         Ok(MySqlConnection::connect_with(&options.disable_statement_logging()).await?)
     }
@@ -262,6 +340,21 @@ impl Database {
     }
 }
 
+/// Makes MariaDB's data directory. Returns what its first start shall do.
+fn install(directory: &Path) -> Result<String> {
+    let mut install = Command::new(program("mariadb-install-db")?);
+    install.arg("--no-defaults").arg(data(directory)).arg(scratch(directory)).args(account()?);
+    install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
+    // Nothing is there yet that a crash of the machine could take.
+    install.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]);
+    run(install).context("cannot make a MariaDB data directory")?;
+    Ok(format!(
+        "CREATE OR REPLACE USER '{ADMIN}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n\
+         GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'127.0.0.1' WITH GRANT OPTION;\n\
+         DROP USER IF EXISTS 'root'@'127.0.0.1';\n"
+    ))
+}
+
 fn data(directory: &Path) -> String {
     format!("--datadir={}", directory.join("data").display())
 }
@@ -285,7 +378,7 @@ fn wait(directory: &Path) -> Result<(), String> {
         if said.contains("ready for connections") {
             return Ok(());
         }
-        if said.contains("[ERROR] Aborting") || said.contains("unknown option") {
+        if said.contains("Aborting") || said.contains("unknown option") || said.contains("unknown variable") {
             return Err(said);
         }
         sleep(STEP);

@@ -156,8 +156,8 @@ pub(crate) fn blank(sql_type: &str, literal_text_default: bool) -> Option<String
     let text = |value: &str| Some(value.to_owned());
     match MysqlType::of(sql_type).class {
         Class::Char(_) | Class::Varchar(_) => text("''"),
-        // MySQL takes a default for these only as an expression.
-        Class::Text(_) => text(if literal_text_default { "''" } else { "('')" }),
+        // MySQL takes a default for these only as an expression, and in SET DEFAULT it takes `('')` for none (seen on 9.7).
+        Class::Text(_) => text(if literal_text_default { "''" } else { "(CONCAT(''))" }),
         Class::Json => text("(json_object())"),
         Class::Listed if lower.starts_with("set") => text("''"),
         Class::Listed => first_of_list(sql_type),
@@ -165,7 +165,7 @@ pub(crate) fn blank(sql_type: &str, literal_text_default: bool) -> Option<String
         Class::Cast(CastTo::Date) => text("'2000-01-01'"),
         Class::Cast(CastTo::Datetime) => text("'2000-01-01 00:00:00'"),
         Class::Cast(CastTo::Time) => text("'00:00:00'"),
-        Class::Bytes if lower.contains("blob") && !literal_text_default => text("('')"),
+        Class::Bytes if lower.contains("blob") && !literal_text_default => text("(CONCAT(''))"),
         Class::Bytes => text("''"),
         Class::Other if lower.starts_with("uuid") => text("'00000000-0000-0000-0000-000000000000'"),
         Class::Other if lower.starts_with("inet6") => text("'::'"),

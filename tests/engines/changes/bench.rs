@@ -12,12 +12,14 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 use tempfile::TempDir;
+use tests::mariadb::Flavour;
 
 pub(crate) type Cell = Option<String>;
 
 enum Link {
     Sqlite(SqliteConnection, TempDir),
     Postgres(PgConnection),
+    /// Or MySQL.
     Mariadb(MySqlConnection, tests::mariadb::Database),
 }
 
@@ -41,22 +43,25 @@ impl Bench {
                 Link::Sqlite(SqliteConnection::connect_with(&options).await.unwrap(), directory)
             }
             Engine::Postgres => Link::Postgres(tests::postgres::database().await.unwrap().connect().await.unwrap()),
-            Engine::Mariadb => {
-                let database = tests::mariadb::database().await.unwrap();
+            Engine::Mariadb | Engine::Mysql => {
+                let flavour = if engine == Engine::Mariadb { Flavour::Mariadb } else { Flavour::Mysql };
+                let database = flavour.shared().unwrap().database().await.unwrap();
                 let mut link = database.connect().await.unwrap();
                 sqlx::raw_sql(SQL_MODE).execute(&mut link).await.unwrap();
                 Link::Mariadb(link, database)
             }
-            Engine::Mysql => panic!("no server of {engine} can be had"),
         };
         Self { link }
     }
 
     pub(crate) fn engine(&self) -> Engine {
-        match self.link {
+        match &self.link {
             Link::Sqlite(..) => Engine::Sqlite,
             Link::Postgres(_) => Engine::Postgres,
-            Link::Mariadb(..) => Engine::Mariadb,
+            Link::Mariadb(_, database) => match database.flavour() {
+                Flavour::Mariadb => Engine::Mariadb,
+                Flavour::Mysql => Engine::Mysql,
+            },
         }
     }
 
@@ -67,7 +72,7 @@ impl Bench {
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
-    /// The MariaDB database, for more connections and users.
+    /// The MariaDB or MySQL database, for more connections and users.
     pub(crate) fn mariadb(&self) -> tests::mariadb::Database {
         let Link::Mariadb(_, database) = &self.link else { panic!("mariadb only") };
         database.clone()
@@ -182,9 +187,21 @@ impl Bench {
     async fn mariadb_facts(&mut self, table: &str, facts: &mut TableFacts) {
         let yes = |cell: &Cell| cell.as_deref() == Some("1");
         let here = format!("table_schema = DATABASE() AND table_name = '{table}'");
-        for row in self.rows(&format!("SELECT column_name, concat(column_type, ifnull(concat(' CHARACTER SET ', character_set_name, ' COLLATE ', collation_name), '')), is_nullable = 'YES', nullif(column_default, 'NULL'), ifnull(generation_expression, '') <> '' FROM information_schema.columns WHERE {here} ORDER BY ordinal_position")).await {
+        let of_runner = include_str!("../../../schema-runner/src/sql/mysql_columns.sql");
+        let of_runner = of_runner.replacen('?', "NULL", 1).replacen('?', &format!("'{table}'"), 1);
+        let of_mariadb = format!(
+            "SELECT column_name, concat(column_type, ifnull(concat(' CHARACTER SET ', character_set_name, ' COLLATE ', collation_name), '')), is_nullable = 'YES', nullif(column_default, 'NULL'), ifnull(generation_expression, '') <> '' FROM information_schema.columns WHERE {here} ORDER BY ordinal_position"
+        );
+        let columns = if self.engine() == Engine::Mysql { of_runner } else { of_mariadb };
+        for row in self.rows(&columns).await {
             let (name, sql_type) = (row[0].clone().unwrap(), row[1].clone().unwrap());
-            facts.columns.push(ColumnFacts { name, sql_type, nullable: yes(&row[2]), default: row[3].clone(), generated: yes(&row[4]) });
+            facts.columns.push(ColumnFacts {
+                name,
+                sql_type,
+                nullable: yes(&row[2]),
+                default: row[3].clone(),
+                generated: yes(&row[4]),
+            });
         }
         for row in self.rows(&format!("SELECT index_name, column_name, non_unique = 0 FROM information_schema.statistics WHERE {here} ORDER BY index_name, seq_in_index")).await {
             let (name, column) = (row[0].clone().unwrap(), row[1].clone().unwrap());
@@ -273,7 +290,7 @@ impl Bench {
     pub(crate) async fn one(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Transaction { statements, .. } | Step::Hide { statements, .. } => self.transaction(statements).await,
-            Step::Alone(alone) => self.alone(alone).await,
+            Step::Alone(alone) | Step::HideAlone(alone) => self.alone(alone).await,
             Step::Backfill(fill) => {
                 let table = quote(self.engine(), &fill.table);
                 self.run(&format!("UPDATE {table} SET {} WHERE {}", fill.assignments, fill.unfilled)).await
@@ -338,7 +355,7 @@ impl Bench {
     }
 }
 
-/// The same for MariaDB, which casts to char and not to text.
+/// The same for MariaDB and MySQL, which cast to char and not to text.
 fn spoken(sql: &str) -> String {
     sql.replace("AS text)", "AS char)")
 }

@@ -64,6 +64,11 @@ impl World {
         world
     }
 
+    /// MariaDB or MySQL.
+    fn is_mysql(&self) -> bool {
+        matches!(self.rules.engine, Engine::Mariadb | Engine::Mysql)
+    }
+
     fn id(&mut self) -> i64 {
         self.next += 1;
         self.next
@@ -122,7 +127,7 @@ impl World {
             9 => self.write_back().await,
             10 => self.upsert().await,
             11 => self.move_key().await,
-            12 if self.rules.engine == Engine::Mariadb => {
+            12 if self.is_mysql() => {
                 if self.rng.bool() {
                     self.replace().await
                 } else {
@@ -135,7 +140,8 @@ impl World {
 
     async fn insert_old(&mut self) {
         let (id, old) = (self.id(), self.old());
-        let sql = format!("INSERT INTO customers (id, full_name) VALUES ({id}, {}) RETURNING id", value(&old));
+        let returning = if self.rules.engine == Engine::Mysql { "" } else { " RETURNING id" };
+        let sql = format!("INSERT INTO customers (id, full_name) VALUES ({id}, {}){returning}", value(&old));
         self.write(sql, id, self.rules.insert(Person { old, new: [None, None] })).await;
     }
 
@@ -230,9 +236,9 @@ impl World {
         }
     }
 
-    /// MariaDB's form of it fires the trigger of the insert, then that of the update.
+    /// MariaDB's and MySQL's form of it fires the trigger of the insert, then that of the update.
     fn upsert_spoken(&self, sql: String) -> String {
-        if self.rules.engine != Engine::Mariadb {
+        if !self.is_mysql() {
             return sql;
         }
         let columns = ["full_name", "first_name", "last_name"];
@@ -241,7 +247,7 @@ impl World {
         columns.iter().fold(sql.replace("ON CONFLICT (id) DO UPDATE SET", "ON DUPLICATE KEY UPDATE"), values)
     }
 
-    /// What only MariaDB has: a row put in the place of another, and an insert that gives way.
+    /// What only MariaDB and MySQL have: a row put in the place of another, and an insert that gives way.
     async fn replace(&mut self) {
         let Some((id, before)) = self.any_row() else { return };
         let row = if self.rng.bool() {
@@ -365,5 +371,14 @@ async fn every_write_on_mariadb_comes_to_what_the_rules_say() {
     ];
     for seed in 0..12 {
         play(Engine::Mariadb, seed % 4 < 2, collations[usize::try_from(seed % 3).unwrap()], seed).await;
+    }
+}
+
+#[tokio::test]
+async fn every_write_on_mysql_comes_to_what_the_rules_say() {
+    let collations =
+        ["", "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin", "CHARACTER SET latin1 COLLATE latin1_swedish_ci"];
+    for seed in 0..9 {
+        play(Engine::Mysql, seed % 4 < 2, collations[usize::try_from(seed % 3).unwrap()], seed).await;
     }
 }

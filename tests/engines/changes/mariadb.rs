@@ -1,4 +1,4 @@
-//! What only MariaDB does: statements that commit by themselves, other literals, character sets, definers, strict mode.
+//! What only MariaDB and MySQL do: statements that commit by themselves, other literals, character sets, definers, strict mode.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,26 @@ use crate::bench::{Bench, Cell, change};
 
 const FORWARD: [SchemaPhase; 5] = [Pending, Expanded, Synced, Migrated, Contracted];
 const BACK: [SchemaPhase; 4] = [Migrated, Synced, Expanded, Pending];
-const ENGINE: Engine = Engine::Mariadb;
+
+/// One test on each of the two servers; the name is the body's.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            use schema_changes::Engine;
+
+            #[tokio::test]
+            async fn on_mariadb() {
+                super::$name(Engine::Mariadb).await;
+            }
+
+            #[tokio::test]
+            async fn on_mysql() {
+                super::$name(Engine::Mysql).await;
+            }
+        }
+    };
+}
+
 const SPLIT: &str = "splitColumn: {table: customers, column: full_name, into: {first_name: {type: text}, last_name: {type: text}}, separator: \" \"}";
 const RENAME: &str = "renameColumn: {table: customers, from: mail, to: email}";
 const FILLED: &str =
@@ -25,8 +44,8 @@ async fn expect(bench: &mut Bench, sql: &str, want: &[&[&str]]) {
     assert_eq!(bench.rows(sql).await, want, "{sql}");
 }
 
-async fn customers() -> Bench {
-    let mut bench = Bench::new(ENGINE).await;
+async fn customers(engine: Engine) -> Bench {
+    let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE customers (id int PRIMARY KEY, full_name varchar(80) NOT NULL, mail varchar(80) NOT NULL DEFAULT 'none', note text)").await;
     bench.must("INSERT INTO customers (id, full_name) VALUES (1, 'Anna Smith'), (2, 'Rob')").await;
     bench
@@ -39,13 +58,13 @@ async fn walk(bench: &mut Bench, change: &SchemaChange, phases: &[SchemaPhase]) 
     }
 }
 
-#[tokio::test]
-async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change() {
-    let mut bench = Bench::new(ENGINE).await;
+on_both!(names_and_separators_of_any_kind_are_carried_through_a_whole_change);
+async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change(engine: Engine) {
+    let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE `order` (`Key` int PRIMARY KEY, `Group` text)").await;
     bench.must(r"INSERT INTO `order` VALUES (1, 'a\\b')").await;
     let text = r#"splitColumn: {table: order, column: Group, into: {'select': {type: text}, 'it''s `x`': {type: text}}, separator: '\'}"#;
-    let split = change(ENGINE, format!("long-{}", "name-".repeat(10)).trim_end_matches('-'), text);
+    let split = change(engine, format!("long-{}", "name-".repeat(10)).trim_end_matches('-'), text);
     walk(&mut bench, &split, &FORWARD[..3]).await;
     bench.must(r"INSERT INTO `order` (`Key`, `Group`) VALUES (2, 'c\\d')").await;
     bench.must("INSERT INTO `order` (`Key`, `it's ``x```) VALUES (3, 'f')").await;
@@ -55,7 +74,7 @@ async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change() {
     expect(&mut bench, all, &[&["a", "b"], &["c", "d"], &["NULL", "f"]]).await;
 
     // Escapes that somebody wrote come back from the catalog as we write them.
-    let mut bench = customers().await;
+    let mut bench = customers(engine).await;
     let text = r#"splitColumn:
   table: customers
   column: full_name
@@ -63,22 +82,22 @@ async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change() {
     a: {type: varchar(80), from: "REGEXP_REPLACE(full_name, '\\\\s.*', '')"}
     b: {type: varchar(80), from: "full_name"}
   back: concat(b, "\\", '\'')"#;
-    walk(&mut bench, &change(ENGINE, "split", text), &FORWARD[..4]).await;
+    walk(&mut bench, &change(engine, "split", text), &FORWARD[..4]).await;
     expect(&mut bench, "SELECT a, b FROM customers ORDER BY id", &[&["Anna", "Anna Smith"], &["Rob", "Rob"]]).await;
     bench.must("INSERT INTO customers (id, b) VALUES (3, 'x')").await;
     expect(&mut bench, "SELECT full_name FROM customers WHERE id = 3", &[&["x\\'"]]).await;
 
     // A separator is found byte by byte: the collation takes X for x, and é for e.
-    let mut bench = Bench::new(ENGINE).await;
+    let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE customers (id int PRIMARY KEY, full_name varchar(80)) COLLATE utf8mb4_general_ci").await;
     bench.must("INSERT INTO customers VALUES (1, 'axbXcXd'), (2, 'e'), (3, 'X')").await;
     let text = "splitColumn: {table: customers, column: full_name, into: {a: {type: varchar(9)}, b: {type: varchar(9)}, c: {type: varchar(9)}}, separator: X}";
-    let split = change(ENGINE, "split", text);
+    let split = change(engine, "split", text);
     walk(&mut bench, &split, &FORWARD[..4]).await;
     let all = "SELECT a, b, c FROM customers ORDER BY id";
     expect(&mut bench, all, &[&["axb", "c", "d"], &["e", "NULL", "NULL"], &["", "", "NULL"]]).await;
     let text = "splitColumn: {table: customers, column: a, into: {d: {type: varchar(9)}, e: {type: varchar(9)}}, separator: é}";
-    let other = change(ENGINE, "other", text);
+    let other = change(engine, "other", text);
     walk(&mut bench, &split, &[Migrated, Contracted]).await;
     walk(&mut bench, &other, &FORWARD[..3]).await;
     bench.must("INSERT INTO customers (id, a) VALUES (4, 'eéx')").await;
@@ -87,12 +106,12 @@ async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change() {
     expect(&mut bench, all, &[&["e", "NULL"], &["e", "x"]]).await;
 }
 
-#[tokio::test]
-async fn rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled() {
-    let mut bench = Bench::new(ENGINE).await;
+on_both!(rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled);
+async fn rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled(engine: Engine) {
+    let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE customers (a varchar(9), b int, full_name text, PRIMARY KEY (a, b))").await;
     bench.must("INSERT INTO customers VALUES ('x', 1, 'Anna Smith'), ('x', 2, 'Rob Stone')").await;
-    let split = change(ENGINE, "split", SPLIT);
+    let split = change(engine, "split", SPLIT);
     walk(&mut bench, &split, &FORWARD[..3]).await;
     bench.must("UPDATE customers SET b = 3 WHERE a = 'x' AND b = 1").await;
     bench.must("UPDATE customers SET first_name = 'Bob' WHERE b = 2").await;
@@ -113,10 +132,10 @@ async fn rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled() {
     walk(&mut bench, &split, &[Migrated, Contracted]).await;
 }
 
-#[tokio::test]
-async fn a_change_of_case_or_of_trailing_spaces_is_a_change() {
-    let mut bench = customers().await;
-    let split = change(ENGINE, "split", SPLIT);
+on_both!(a_change_of_case_or_of_trailing_spaces_is_a_change);
+async fn a_change_of_case_or_of_trailing_spaces_is_a_change(engine: Engine) {
+    let mut bench = customers(engine).await;
+    let split = change(engine, "split", SPLIT);
     walk(&mut bench, &split, &FORWARD[..4]).await;
     bench.must("UPDATE customers SET full_name = 'anna smith' WHERE id = 1").await;
     bench.must("UPDATE customers SET full_name = 'Rob ' WHERE id = 2").await;
@@ -127,12 +146,12 @@ async fn a_change_of_case_or_of_trailing_spaces_is_a_change() {
     expect(&mut bench, all, &[&["ANNA smith", "ANNA", "smith"], &["Rob", "Rob", "NULL"]]).await;
 }
 
-#[tokio::test]
-async fn rows_loaded_from_a_file_are_converted() {
-    let mut bench = customers().await;
-    let split = change(ENGINE, "split", SPLIT);
+on_both!(rows_loaded_from_a_file_are_converted);
+async fn rows_loaded_from_a_file_are_converted(engine: Engine) {
+    let mut bench = customers(engine).await;
+    let split = change(engine, "split", SPLIT);
     walk(&mut bench, &split, &FORWARD[..3]).await;
-    let file = tests::mariadb::shared().unwrap().directory().join(format!("{}.csv", bench.mariadb().name()));
+    let file = bench.mariadb().flavour().shared().unwrap().directory().join(format!("{}.csv", bench.mariadb().name()));
     std::fs::write(&file, "10,Mary Lee\n11,Zoë\n").unwrap();
     let load = |columns: &str| {
         format!(
@@ -148,13 +167,13 @@ async fn rows_loaded_from_a_file_are_converted() {
     expect(&mut bench, all, &[&["Mary Lee", "NULL", "Mary Lee"], &["Zoë", "NULL", "Zoë"]]).await;
 }
 
-#[tokio::test]
-async fn what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mode() {
-    let mut bench = Bench::new(ENGINE).await;
+on_both!(what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mode);
+async fn what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mode(engine: Engine) {
+    let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE customers (id int PRIMARY KEY, full_name char(12) NOT NULL)").await;
     bench.must("INSERT INTO customers VALUES (1, 'Anna Smith')").await;
     let text = "splitColumn: {table: customers, column: full_name, into: {first_name: {type: varchar(3)}, last_name: {type: tinytext}}, separator: \" \"}";
-    let split = change(ENGINE, "split", text);
+    let split = change(engine, "split", text);
     walk(&mut bench, &split, &FORWARD[..3]).await;
     bench.must("INSERT INTO customers (id, full_name) VALUES (2, 'Roberta B')").await;
     bench.must("INSERT INTO customers (id, first_name, last_name) VALUES (3, 'Abc', 'and so on, and on')").await;
@@ -176,13 +195,13 @@ async fn what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mo
     assert_eq!(bench.losses(&split, Synced, Expanded).await, [2]);
 }
 
-#[tokio::test]
-async fn a_conversion_written_by_hand_never_fails_a_write() {
+on_both!(a_conversion_written_by_hand_never_fails_a_write);
+async fn a_conversion_written_by_hand_never_fails_a_write(engine: Engine) {
     let text = "splitColumn:\n  table: parcels\n  column: size\n  into:\n    width: {type: tinyint, from: \"CAST(SUBSTRING_INDEX(size, 'x', 1) AS SIGNED)\"}\n    height: {type: 'decimal(4,1)', from: \"CAST(SUBSTRING_INDEX(size, 'x', -1) AS DECIMAL(4,1))\"}\n  back: concat(width, 'x', height)";
-    let mut bench = Bench::new(ENGINE).await;
+    let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE parcels (id int PRIMARY KEY, size varchar(20) NOT NULL)").await;
     bench.must("INSERT INTO parcels VALUES (1, '20x30')").await;
-    let split = change(ENGINE, "size", text);
+    let split = change(engine, "size", text);
     walk(&mut bench, &split, &FORWARD[..3]).await;
     for (id, size) in [(2, "huge"), (3, "300x1"), (4, "7x99999999"), (5, "")] {
         bench.must(&format!("INSERT INTO parcels (id, size) VALUES ({id}, '{size}')")).await;
@@ -206,11 +225,11 @@ async fn a_conversion_written_by_hand_never_fails_a_write() {
     expect(&mut bench, "SELECT size, width, height FROM parcels WHERE id = 7", &[&["", "1", "NULL"]]).await;
 }
 
-#[tokio::test]
-async fn a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noticed() {
-    let mut bench = customers().await;
+on_both!(a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noticed);
+async fn a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noticed(engine: Engine) {
+    let mut bench = customers(engine).await;
     bench.must("CREATE TRIGGER before_ours BEFORE INSERT ON customers FOR EACH ROW SET NEW.full_name = coalesce(upper(NEW.full_name), 'none')").await;
-    let split = change(ENGINE, "split", SPLIT);
+    let split = change(engine, "split", SPLIT);
     walk(&mut bench, &split, &FORWARD[..3]).await;
     bench.must("INSERT INTO customers (id, full_name) VALUES (3, 'by trigger')").await;
     expect(&mut bench, "SELECT first_name, last_name FROM customers WHERE id = 3", &[&["BY", "TRIGGER"]]).await;
@@ -234,15 +253,15 @@ async fn a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noti
     assert_eq!(bench.missing_objects(&split).await.len(), 2, "whoever drops that user stops every write");
 }
 
+on_both!(every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record);
 /// A runner that dies after each statement, before it could remember it.
-#[tokio::test]
-async fn every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record() {
+async fn every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record(engine: Engine) {
     let create = "createTable: {table: orders, columns: {id: {type: int, primaryKey: true}, customer: {type: int, references: {table: customers, column: id}}}}";
     let plain = "addColumn: {table: customers, column: city, type: text}";
     let default = "addColumn: {table: customers, column: made, type: datetime, nullable: false, default: now()}";
     for refactoring in [SPLIT, RENAME, FILLED, plain, default, create] {
-        let it = change(ENGINE, "it", refactoring);
-        let mut bench = customers().await;
+        let it = change(engine, "it", refactoring);
+        let mut bench = customers(engine).await;
         let before = bench.catalog("customers").await;
         for phases in [&FORWARD[..4], &BACK[..], &FORWARD[..]] {
             for pair in phases.windows(2) {
@@ -267,11 +286,11 @@ async fn every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record
     }
 }
 
-#[tokio::test]
-async fn a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_never() {
-    let mut bench = customers().await;
+on_both!(a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_never);
+async fn a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_never(engine: Engine) {
+    let mut bench = customers(engine).await;
     bench.must("ALTER TABLE customers ADD INDEX by_name (full_name), ROW_FORMAT=COMPRESSED").await;
-    let split = change(ENGINE, "split", SPLIT);
+    let split = change(engine, "split", SPLIT);
     walk(&mut bench, &split, &FORWARD).await;
     expect(
         &mut bench,
@@ -279,10 +298,10 @@ async fn a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_ne
         &[&["Anna", "Smith"], &["Rob", "NULL"]],
     )
     .await;
-    let mut bench = customers().await;
+    let mut bench = customers(engine).await;
     for pair in FORWARD.windows(2) {
         for refactoring in [SPLIT, RENAME, FILLED] {
-            for step in bench.planned(&change(ENGINE, "it", refactoring), pair[0], pair[1]).await {
+            for step in bench.planned(&change(engine, "it", refactoring), pair[0], pair[1]).await {
                 let Step::Alone(alone) = step else { continue };
                 let all = std::iter::once(&alone.statement).chain(&alone.otherwise);
                 for statement in all.filter(|statement| statement.starts_with("ALTER")) {
@@ -294,7 +313,7 @@ async fn a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_ne
             }
         }
         if pair[1] != Contracted {
-            bench.step(&change(ENGINE, "it", SPLIT), pair[0], pair[1]).await;
+            bench.step(&change(engine, "it", SPLIT), pair[0], pair[1]).await;
         }
     }
 }
@@ -357,14 +376,14 @@ const NEW_RENAME: &[&str] = &[
     "UPDATE customers SET email = 'newer' WHERE id = ID",
 ];
 
-#[tokio::test]
-async fn no_write_of_any_version_fails_at_any_moment() {
+on_both!(no_write_of_any_version_fails_at_any_moment);
+async fn no_write_of_any_version_fails_at_any_moment(engine: Engine) {
     for (refactoring, new, rows) in [
         (SPLIT, NEW_SPLIT, "SELECT count(*) FROM customers WHERE last_name <> 'Name' AND id > 2"),
         (RENAME, NEW_RENAME, "SELECT count(*) FROM customers WHERE email NOT LIKE '%er' AND id > 2"),
     ] {
-        let mut bench = customers().await;
-        let it = change(ENGINE, "it", refactoring);
+        let mut bench = customers(engine).await;
+        let it = change(engine, "it", refactoring);
         let old = Writer::start(&bench, 1_000_000, OLD).await;
         for phases in [&FORWARD[..4], &BACK[..], &FORWARD[..4]] {
             for pair in phases.windows(2) {

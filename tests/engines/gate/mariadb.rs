@@ -1,4 +1,4 @@
-//! MariaDB: the account of `phasegate gate-role` reads the ledger, has statements prepared, and writes nothing.
+//! MariaDB and MySQL: the account of `phasegate gate-role` reads the ledger, has statements prepared, and writes nothing.
 
 use std::{io::Write, process::Stdio};
 
@@ -8,29 +8,53 @@ use phase_ledger::{
 use schema_changes::Engine;
 use schema_runner::{GateRole, gate_role};
 use sqlx::{AssertSqlSafe, Connection};
-use tests::mariadb::{Database, PASSWORD, Server, database, shared};
+use tests::mariadb::{Database, Flavour, PASSWORD, Server};
 
 use crate::BOUND;
 
+/// One test on each of the two servers; the name is the body's.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            use tests::mariadb::Flavour;
+
+            #[tokio::test]
+            async fn on_mariadb() {
+                super::$name(Flavour::Mariadb).await;
+            }
+
+            #[tokio::test]
+            async fn on_mysql() {
+                super::$name(Flavour::Mysql).await;
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// As the code of the product names it.
+pub(crate) const fn engine(flavour: Flavour) -> Engine {
+    match flavour {
+        Flavour::Mariadb => Engine::Mariadb,
+        Flavour::Mysql => Engine::Mysql,
+    }
+}
+
 /// With the server's own client, as an administrator does it: the SQL has DELIMITER in it.
 pub(crate) fn administer(server: &Server, database: &Database, sql: &str) {
-    let mut client = std::process::Command::new("mariadb");
+    let mut client = database.flavour().client().unwrap();
     client.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=admin"]);
     client.arg(format!("--port={}", server.port())).arg(database.name()).env("MYSQL_PWD", PASSWORD);
-    let mut child = client
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("MariaDB's client `mariadb` is not installed: apt-get install mariadb-client");
+    let mut child = client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A database with a ledger, an app's tables, functions and the gate's account; the account and its URL.
-async fn shop() -> (Database, String, String) {
-    let database = database().await.unwrap();
+async fn shop(flavour: Flavour) -> (Database, String, String) {
+    let server = flavour.shared().unwrap();
+    let database = server.database().await.unwrap();
     let mut session = open_session(&database.url().parse().unwrap()).await.unwrap();
     assert!(session.try_lock().await.unwrap());
     session.take_over("a test").await.unwrap();
@@ -38,7 +62,16 @@ async fn shop() -> (Database, String, String) {
         .execute(
             "CREATE TABLE customers (id bigint PRIMARY KEY, full_name varchar(100) NOT NULL, note text); \
              INSERT INTO customers VALUES (1, 'Ada Lovelace', NULL); CREATE TABLE ran (at int); \
-             CREATE TABLE many (id bigint PRIMARY KEY); INSERT INTO many SELECT seq FROM seq_1_to_100000",
+             CREATE TABLE many (id bigint PRIMARY KEY); INSERT INTO many \
+               SELECT 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d \
+                 FROM (SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 \
+                       UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9) a, TEN b, TEN c, TEN e, TEN f"
+                .replace(
+                    "TEN",
+                    "(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 \
+                       UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)",
+                )
+                .as_str(),
         )
         .await
         .unwrap();
@@ -48,12 +81,11 @@ async fn shop() -> (Database, String, String) {
         CREATE FUNCTION tells() RETURNS varchar(20) DETERMINISTIC READS SQL DATA \
           RETURN (SELECT full_name FROM customers LIMIT 1)$$\n\
         CREATE PROCEDURE harms() DELETE FROM customers$$\n";
-    let server = shared().unwrap();
     // Whether functions may be made with the binary log on is not what is tested here.
     administer(server, &database, &format!("SET SESSION sql_log_bin = 0;\n{functions}"));
     let gate = format!("gate_of_{}", database.name());
     let sql = gate_role(&GateRole {
-        engine: Engine::Mariadb,
+        engine: engine(flavour),
         role: gate.clone(),
         runner: "admin".to_owned(),
         database: database.name().to_owned(),
@@ -81,7 +113,7 @@ async fn everything(database: &Database) -> Vec<Vec<Option<String>>> {
          UNION ALL SELECT 'routines', GROUP_CONCAT(routine_name ORDER BY routine_name), '', '' \
            FROM information_schema.routines WHERE routine_schema = '{0}' \
          UNION ALL SELECT 'triggers', COUNT(*), '', '' FROM information_schema.triggers WHERE trigger_schema = '{0}' \
-         UNION ALL SELECT 'users', COUNT(*), '', '' FROM mysql.global_priv WHERE user LIKE '%{0}%'",
+         UNION ALL SELECT 'users', COUNT(*), '', '' FROM mysql.user WHERE user LIKE '%{0}%'",
         database.name()
     );
     let mut rows = database.rows(&sql).await.unwrap();
@@ -126,9 +158,9 @@ const HARM: [&str; 29] = [
     "CREATE DATABASE mine",
 ];
 
-#[tokio::test]
-async fn the_printed_account_reads_the_ledger_and_writes_nothing() {
-    let (database, gate, url) = shop().await;
+on_both!(the_printed_account_reads_the_ledger_and_writes_nothing);
+async fn the_printed_account_reads_the_ledger_and_writes_nothing(flavour: Flavour) {
+    let (database, gate, url) = shop(flavour).await;
     let reader = open_reader(&url.parse().unwrap()).unwrap();
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
     let before = everything(&database).await;
@@ -144,13 +176,17 @@ async fn the_printed_account_reads_the_ledger_and_writes_nothing() {
     assert_eq!(everything(&database).await, before);
     // The account that lends its rights lets nobody in.
     let lender = format!("{gate}_probe");
-    let locked = "SELECT JSON_VALUE(priv, '$.account_locked') FROM mysql.global_priv WHERE user = ";
-    assert_eq!(database.rows(&format!("{locked}'{lender}'")).await.unwrap(), [[Some("1".to_owned())]]);
+    let (locked, yes) = match flavour {
+        Flavour::Mariadb => ("JSON_VALUE(priv, '$.account_locked') FROM mysql.global_priv", "1"),
+        Flavour::Mysql => ("account_locked FROM mysql.user", "Y"),
+    };
+    let locked = database.rows(&format!("SELECT {locked} WHERE user = '{lender}'")).await.unwrap();
+    assert_eq!(locked, [[Some(yes.to_owned())]]);
 }
 
-#[tokio::test]
-async fn what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays() {
-    let (database, gate, _) = shop().await;
+on_both!(what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays);
+async fn what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays(flavour: Flavour) {
+    let (database, gate, _) = shop(flavour).await;
     let before = everything(&database).await;
     let mut connection = database.connect_as(&gate).await.unwrap();
     for harm in HARM {
@@ -160,12 +196,16 @@ async fn what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays() {
     assert_eq!(everything(&database).await, before);
     assert!(!std::path::Path::new("/tmp/phasegate-mine").exists());
     // The definer's rights end with the procedure: were its statement left behind, it would run with the caller's.
+    let prepare = match flavour {
+        Flavour::Mariadb => "PREPARE phasegate_told FROM told",
+        Flavour::Mysql => "SET @told = told; PREPARE phasegate_told FROM @told",
+    };
     let left = format!(
         "DELIMITER $$\nCREATE DEFINER = '{gate}_probe'@'localhost' PROCEDURE leaves(IN told LONGTEXT) \
-         BEGIN PREPARE phasegate_told FROM told; END$$\nDELIMITER ;\nGRANT EXECUTE ON PROCEDURE leaves TO '{gate}'@'%';\n\
+         BEGIN {prepare}; END$$\nDELIMITER ;\nGRANT EXECUTE ON PROCEDURE leaves TO '{gate}'@'%';\n\
          GRANT EXECUTE ON PROCEDURE leaves TO '{gate}_probe'@'localhost';"
     );
-    administer(shared().unwrap(), &database, &left);
+    administer(flavour.shared().unwrap(), &database, &left);
     let before = everything(&database).await;
     for harm in
         ["DELETE FROM customers", "UPDATE customers SET note = 'x'", "INSERT INTO customers VALUES (2, 'x', '')"]
@@ -191,15 +231,20 @@ async fn what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays() {
     assert_eq!(everything(&database).await, before);
 }
 
-#[tokio::test]
-async fn a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows() {
-    let (_database, _, url) = shop().await;
+on_both!(a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows);
+async fn a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows(flavour: Flavour) {
+    let (_database, _, url) = shop(flavour).await;
     let mut probe = probe(&url).await;
     for understood in [
         "SELECT full_name FROM customers WHERE id = ?",
         "SELECT 'it''s', \"x\", `id` FROM customers -- all of them",
         "INSERT INTO customers (id, full_name) VALUES (?, ?) ON DUPLICATE KEY UPDATE note = VALUES(note)",
-        "INSERT INTO customers (id, full_name) VALUES (?, ?) RETURNING id",
+        match flavour {
+            Flavour::Mariadb => "INSERT INTO customers (id, full_name) VALUES (?, ?) RETURNING id",
+            Flavour::Mysql => {
+                "INSERT INTO customers (id, full_name) VALUES (?, ?) AS new ON DUPLICATE KEY UPDATE note = new.id"
+            }
+        },
         "REPLACE INTO customers (id, full_name) VALUES (?, 'Ünïcøde 🚢')",
         "UPDATE customers SET note = ? WHERE id = ?",
         "DELETE FROM customers",
@@ -268,13 +313,13 @@ async fn a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows() {
     }
 }
 
-#[tokio::test]
-async fn columns_that_nothing_fills_are_named() {
-    let (database, _, url) = shop().await;
+on_both!(columns_that_nothing_fills_are_named);
+async fn columns_that_nothing_fills_are_named(flavour: Flavour) {
+    let (database, _, url) = shop(flavour).await;
     database
         .execute(
             "CREATE TABLE all_kinds (id bigint AUTO_INCREMENT PRIMARY KEY, plain text NOT NULL, `Odd` int NOT NULL, \
-               filled text NOT NULL DEFAULT '', nullable text, chosen enum('a', 'b') NOT NULL, \
+               filled varchar(9) NOT NULL DEFAULT '', nullable text, chosen enum('a', 'b') NOT NULL, \
                computed varchar(9) GENERATED ALWAYS AS ('x') STORED); \
              CREATE TABLE triggered (plain text NOT NULL); \
              CREATE TRIGGER fill BEFORE INSERT ON triggered FOR EACH ROW SET NEW.plain = 'x'; \
@@ -296,9 +341,9 @@ async fn columns_that_nothing_fills_are_named() {
     assert_eq!(probe.required_columns(&table(None, "triggered")).await.unwrap(), ["plain"]);
 }
 
-#[tokio::test]
-async fn an_integrity_query_reads_within_its_rights_and_its_time() {
-    let (database, gate, url) = shop().await;
+on_both!(an_integrity_query_reads_within_its_rights_and_its_time);
+async fn an_integrity_query_reads_within_its_rights_and_its_time(flavour: Flavour) {
+    let (database, gate, url) = shop(flavour).await;
     let mut asker = probe(&url).await;
     let denied = asker.ask("SELECT count(*) FROM customers").await;
     assert!(matches!(&denied, Err(ProbeError::NotPermitted { what }) if what.contains("customers")), "{denied:?}");
@@ -330,14 +375,17 @@ async fn an_integrity_query_reads_within_its_rights_and_its_time() {
         assert!(matches!(answer, Err(ProbeError::Refused { .. })), "{query}: {answer:?}");
     }
     let slow = asker.ask("SELECT count(*) FROM many a JOIN many b JOIN many c WHERE a.id * b.id * c.id < 0").await;
-    assert!(matches!(&slow, Err(ProbeError::Slow { what }) if what.contains("max_statement_time")), "{slow:?}");
+    assert!(
+        matches!(&slow, Err(ProbeError::Slow { what }) if what.contains("max_statement_time") || what.contains("maximum statement execution time")),
+        "{slow:?}"
+    );
     // What failed leaves the connection as it was.
     assert_eq!(asker.ask("SELECT 1").await.unwrap(), QueryAnswer::Number(1.0));
 }
 
-#[tokio::test]
-async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_answers() {
-    let (database, gate, url) = shop().await;
+on_both!(a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_answers);
+async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_answers(flavour: Flavour) {
+    let (database, gate, url) = shop(flavour).await;
     let mut asker = probe(&url).await;
     let understood = "SELECT * FROM customers";
     // Somebody reads, an ALTER waits for that, and everybody else for the ALTER.
@@ -364,7 +412,11 @@ async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_an
     assert!(matches!(&answer, Err(ProbeError::NotPermitted { what }) if what.contains("INSERT")), "{answer:?}");
 
     // A procedure that says yes to everything, one that is not there, and one that may not be called.
-    let lies = format!("CREATE OR REPLACE PROCEDURE {}.phasegate_prepare(IN told LONGTEXT) DO 1", database.name());
+    let lies = format!(
+        "DROP PROCEDURE {0}.phasegate_prepare; \
+                        CREATE PROCEDURE {0}.phasegate_prepare(IN told LONGTEXT) DO 1",
+        database.name()
+    );
     database.execute(&lies).await.unwrap();
     let grant = format!("GRANT EXECUTE ON PROCEDURE {}.phasegate_prepare TO '{gate}'@'%'", database.name());
     database.execute(&grant).await.unwrap();

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use phase_ledger::{ReadError, Reading, open_reader, open_replica, open_session};
-use tests::{mariadb::Server, postgres::Cluster};
+use tests::{
+    mariadb::{Flavour, Server},
+    postgres::Cluster,
+};
+
+use crate::mariadb::on_both;
 
 #[tokio::test]
 async fn a_standby_shows_the_ledger_as_far_as_it_has_followed() {
@@ -42,10 +47,11 @@ async fn a_standby_shows_the_ledger_as_far_as_it_has_followed() {
     assert!(matches!(reader.read().await, Err(ReadError::OtherServer { .. })));
 }
 
-/// A replica of MariaDB is a server with a number of its own: that it is this database's, the ledger itself says.
-#[tokio::test]
-async fn a_replica_of_mariadb_shows_the_ledger_as_far_as_it_has_followed_and_where_it_was_written() {
-    let primary = Server::start(&[]).unwrap();
+on_both!(a_replica_shows_the_ledger_as_far_as_it_has_followed_and_where_it_was_written);
+/// A replica of MariaDB or MySQL is a server with a name of its own: that it is this database's, the ledger itself says.
+async fn a_replica_shows_the_ledger_as_far_as_it_has_followed_and_where_it_was_written(flavour: Flavour) {
+    let word = if flavour == Flavour::Mariadb { "SLAVE" } else { "REPLICA" };
+    let primary = Server::start_as(flavour, &[]).unwrap();
     let database = primary.database().await.unwrap();
     let server = primary.replica().await.unwrap();
     let replica = server.existing(database.name());
@@ -58,7 +64,7 @@ async fn a_replica_of_mariadb_shows_the_ledger_as_far_as_it_has_followed_and_whe
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("it never came true: {sql}; {:?}", everywhere.rows("SHOW SLAVE STATUS").await);
+        panic!("it never came true: {sql}; {:?}", everywhere.rows(&format!("SHOW {word} STATUS")).await);
     };
     wait(&format!("SELECT count(*) FROM information_schema.schemata WHERE schema_name = '{}'", database.name())).await;
     let url = replica.url().parse().unwrap();
@@ -66,12 +72,12 @@ async fn a_replica_of_mariadb_shows_the_ledger_as_far_as_it_has_followed_and_whe
     assert!(matches!(open_reader(&url).unwrap().read().await, Err(ReadError::Standby)));
     assert_eq!(reader.read().await.unwrap(), Reading::NotBegun);
 
-    everywhere.execute("STOP SLAVE SQL_THREAD").await.unwrap();
+    everywhere.execute(&format!("STOP {word} SQL_THREAD")).await.unwrap();
     let mut session = open_session(&database.url().parse().unwrap()).await.unwrap();
     assert!(session.try_lock().await.unwrap());
     session.take_over("a test").await.unwrap();
     assert_eq!(reader.read().await.unwrap(), Reading::NotBegun);
-    everywhere.execute("START SLAVE SQL_THREAD").await.unwrap();
+    everywhere.execute(&format!("START {word} SQL_THREAD")).await.unwrap();
     let arrived = "SELECT count(*) FROM information_schema.tables WHERE table_schema = '{}' AND table_name = '{}'";
     let arrived = arrived.replacen("{}", database.name(), 1).replacen("{}", "phasegate_backfills", 1);
     wait(&arrived).await;

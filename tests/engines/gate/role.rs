@@ -5,11 +5,11 @@ use schema_changes::Engine;
 use schema_runner::{GateRole, gate_role};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tests::{
-    mariadb,
+    mariadb::Flavour,
     postgres::{Database, PASSWORD, database},
 };
 
-use crate::BOUND;
+use crate::{BOUND, mariadb::on_both};
 
 /// A database with a ledger, an app's table and the gate's role; the role's URL.
 pub(crate) async fn shop() -> (Database, String) {
@@ -159,9 +159,10 @@ async fn a_role_that_is_revoked_is_a_missing_fact_until_it_is_back() {
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
 }
 
-#[tokio::test]
-async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_and_writes_nothing() {
-    let database = mariadb::database().await.unwrap();
+on_both!(the_printed_account_comes_before_the_ledger_too_and_reads_it_and_writes_nothing);
+async fn the_printed_account_comes_before_the_ledger_too_and_reads_it_and_writes_nothing(flavour: Flavour) {
+    let server = flavour.shared().unwrap();
+    let database = server.database().await.unwrap();
     let runner = database.user("owner").await.unwrap();
     // What docs/reference/ledger.md asks for.
     let rights = "CREATE, ALTER, DROP, INDEX, TRIGGER, INSERT, UPDATE, DELETE, SELECT";
@@ -169,14 +170,14 @@ async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_an
     database.execute("CREATE TABLE customers (id bigint PRIMARY KEY, full_name text NOT NULL)").await.unwrap();
     let gate = format!("gate_of_{}", database.name());
     let sql = gate_role(&GateRole {
-        engine: Engine::Mariadb,
+        engine: crate::mariadb::engine(flavour),
         role: gate.clone(),
         runner: runner.clone(),
         database: database.name().to_owned(),
         schemas: vec!["public".to_owned()],
     })
     .unwrap();
-    crate::mariadb::administer(mariadb::shared().unwrap(), &database, &sql);
+    crate::mariadb::administer(server, &database, &sql);
     let url = database.url_as(&gate);
     let reader = open_reader(&url.parse().unwrap()).unwrap();
     assert!(reader.read().await.is_err(), "locked until it has a password");
@@ -187,7 +188,7 @@ async fn on_mariadb_the_printed_role_comes_before_the_ledger_too_and_reads_it_an
     session.take_over("a test").await.unwrap();
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
     // It may be run again.
-    crate::mariadb::administer(mariadb::shared().unwrap(), &database, &sql);
+    crate::mariadb::administer(server, &database, &sql);
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
 
     let mut connection = database.connect_as(&gate).await.unwrap();

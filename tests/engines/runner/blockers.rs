@@ -40,3 +40,8 @@ async fn whoever_holds_a_table_is_named_in_json_on_postgres() {
 async fn whoever_holds_a_table_is_named_in_json_on_mariadb() {
     reader_is_named(Database::mariadb().await, "ALTER TABLE `customers`", &["thread ", "admin"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_holds_a_table_is_named_in_json_on_mysql() {
+    reader_is_named(Database::mysql().await, "ALTER TABLE `customers`", &["thread ", "admin"]).await;
+}

@@ -8,7 +8,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
 use tempfile::TempDir;
-use tests::{mariadb, postgres};
+use tests::{
+    mariadb::{self, Flavour},
+    postgres,
+};
 
 /// A database and the directory of everything that belongs to the test.
 pub(crate) struct Database {
@@ -19,7 +22,7 @@ pub(crate) struct Database {
 enum Kind {
     Sqlite(PathBuf),
     Postgres(postgres::Database),
-    /// And the user that is the runner's.
+    /// Or MySQL; and the user that is the runner's.
     Mariadb(mariadb::Database, String),
 }
 
@@ -58,8 +61,17 @@ impl Database {
     }
 
     pub(crate) async fn mariadb() -> Self {
+        Self::of(Flavour::Mariadb).await
+    }
+
+    pub(crate) async fn mysql() -> Self {
+        Self::of(Flavour::Mysql).await
+    }
+
+    /// On the shared server of either flavour.
+    pub(crate) async fn of(flavour: Flavour) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let database = mariadb::database().await.unwrap();
+        let database = flavour.shared().unwrap().database().await.unwrap();
         // Whoever makes triggers while there is a binary log must have SUPER, unless the server trusts everybody.
         let owner = database.user("owner").await.unwrap();
         database.execute(&format!("GRANT ALL PRIVILEGES ON *.* TO '{owner}'@'127.0.0.1'")).await.unwrap();
@@ -75,7 +87,7 @@ impl Database {
         Self { directory, kind: Kind::Mariadb(database, owner) }
     }
 
-    /// The runner's user; of MariaDB only.
+    /// The runner's user; of MariaDB and MySQL only.
     pub(crate) fn owner(&self) -> &str {
         match &self.kind {
             Kind::Mariadb(_, owner) => owner,
@@ -83,15 +95,23 @@ impl Database {
         }
     }
 
-    pub(crate) fn engine(&self) -> &'static str {
-        match self.kind {
-            Kind::Sqlite(_) => "sqlite",
-            Kind::Postgres(_) => "postgres",
-            Kind::Mariadb(..) => "mariadb",
+    /// Which of the two it is; of MariaDB and MySQL only.
+    pub(crate) fn flavour(&self) -> Option<Flavour> {
+        match &self.kind {
+            Kind::Mariadb(database, _) => Some(database.flavour()),
+            Kind::Sqlite(_) | Kind::Postgres(_) => None,
         }
     }
 
-    /// Its name on the server; of MariaDB only.
+    pub(crate) fn engine(&self) -> &'static str {
+        match &self.kind {
+            Kind::Sqlite(_) => "sqlite",
+            Kind::Postgres(_) => "postgres",
+            Kind::Mariadb(database, _) => database.flavour().as_str(),
+        }
+    }
+
+    /// Its name on the server; of MariaDB and MySQL only.
     pub(crate) fn name(&self) -> String {
         match &self.kind {
             Kind::Mariadb(database, _) => database.name().to_owned(),
@@ -116,6 +136,7 @@ impl Database {
         matches!(self.kind, Kind::Postgres(_))
     }
 
+    /// MariaDB or MySQL.
     pub(crate) fn is_mariadb(&self) -> bool {
         matches!(self.kind, Kind::Mariadb(..))
     }
@@ -144,7 +165,7 @@ impl Database {
         match &self.kind {
             Kind::Sqlite(_) => None,
             Kind::Postgres(_) => Some(postgres::shared().unwrap().port()),
-            Kind::Mariadb(..) => Some(mariadb::shared().unwrap().port()),
+            Kind::Mariadb(database, _) => Some(database.flavour().shared().unwrap().port()),
         }
     }
 
@@ -267,9 +288,16 @@ impl Database {
             Kind::Postgres(_) => {
                 format!("INSERT INTO {table} ({columns}) SELECT {values} FROM generate_series(1, {count}) AS series(n)")
             }
-            Kind::Mariadb(..) => format!(
-                "INSERT INTO {table} ({columns}) SELECT {values} FROM (SELECT seq AS n FROM seq_1_to_{count}) AS series"
-            ),
+            Kind::Mariadb(ref database, _) => match database.flavour() {
+                Flavour::Mariadb => format!(
+                    "INSERT INTO {table} ({columns}) SELECT {values} FROM (SELECT seq AS n FROM seq_1_to_{count}) AS series"
+                ),
+                Flavour::Mysql => format!(
+                    "SET SESSION cte_max_recursion_depth = {count}; INSERT INTO {table} ({columns})
+                     WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {count})
+                     SELECT {values} FROM series"
+                ),
+            },
         };
         self.execute(&series).await;
     }

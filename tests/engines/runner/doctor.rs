@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tests::mariadb::Flavour;
 
 use crate::{
     binary::{Said, phasegate, run, said},
@@ -290,11 +291,14 @@ async fn checkpoint(database: Database) {
         );
         assert_eq!(other.phase("split-full-name").await, "migrated");
     } else if database.is_mariadb() {
-        let other = Database::mariadb().await;
+        let flavour = database.flavour().unwrap();
+        let other = Database::of(flavour).await;
         let owner = database.owner();
         // The triggers belong to the runner's user, which must be there.
         let password = tests::mariadb::PASSWORD;
-        let done = Command::new("mariadb")
+        let done = flavour
+            .client()
+            .unwrap()
             .args(["--no-defaults", "--comments", "--protocol=TCP", "--host=127.0.0.1"])
             .args([format!("--port={}", other.port().unwrap()), "--user=admin".to_owned(), other.name()])
             .env("MYSQL_PWD", password)
@@ -322,8 +326,17 @@ fn tool(name: &str) -> String {
 /// A run that finds `pg_dump`.
 async fn with_tools(database: &Database, project: &Project, more: &[&str]) -> Said {
     let mut command = crate::binary::run_command(database, project, more);
-    command.env("PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin");
+    command
+        .env("PATH", database.flavour().map_or_else(|| "/usr/lib/postgresql/15/bin:/usr/bin:/bin".to_owned(), tools));
     said(command).await
+}
+
+/// Where the tools of a server are found: its own first.
+pub(crate) fn tools(flavour: Flavour) -> String {
+    match flavour {
+        Flavour::Mariadb => "/usr/bin:/bin".to_owned(),
+        Flavour::Mysql => format!("{}:/usr/bin:/bin", tests::mysql::programs().unwrap().display()),
+    }
 }
 
 /// A PgBouncer in front of a database, in transaction mode. Ends with the test.

@@ -192,7 +192,15 @@ async fn it_rests_while_too_many_sessions_are_active_and_without_a_standby_to_be
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mariadb_it_rests_while_too_many_threads_run() {
-    let database = Database::mariadb().await;
+    too_many_threads(Database::mariadb().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_mysql_it_rests_while_too_many_threads_run() {
+    too_many_threads(Database::mysql().await).await;
+}
+
+async fn too_many_threads(database: Database) {
     let project = synced(&database, 5_000).await;
     declare(&project, "{throttle: {activeSessions: 0}}");
     let mut running = Running::start(run_command(&database, &project, &["--output", "json"]));

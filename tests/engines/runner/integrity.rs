@@ -81,7 +81,15 @@ mod a_query_that_writes_is_refused_and_nothing_is_written {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn on_mariadb() {
-        let database = Database::mariadb().await;
+        spoils(Database::mariadb().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn on_mysql() {
+        spoils(Database::mysql().await).await;
+    }
+
+    async fn spoils(database: Database) {
         database.customers(20).await;
         database
             .execute("CREATE FUNCTION spoil() RETURNS int DETERMINISTIC MODIFIES SQL DATA BEGIN DELETE FROM customers; RETURN 1; END")

@@ -240,8 +240,17 @@ async fn in_need(database: Database, planted: &str, statement: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_in_need_is_tried_again_and_not_given_up_on_mariadb() {
+    no_space(Database::mariadb().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_in_need_is_tried_again_and_not_given_up_on_mysql() {
+    no_space(Database::mysql().await).await;
+}
+
+async fn no_space(database: Database) {
     let planted = "CREATE FUNCTION no_space() RETURNS int DETERMINISTIC NO SQL BEGIN SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'planted'; RETURN 1; END";
-    in_need(Database::mariadb().await, planted, "UPDATE customers SET city = no_space() WHERE id = 1;\n").await;
+    in_need(database, planted, "UPDATE customers SET city = no_space() WHERE id = 1;\n").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
-//! The rights of the runner on MariaDB that docs/reference/ledger.md asks for, and no others.
+//! The rights of the runner on MariaDB and MySQL that docs/reference/ledger.md asks for, and no others.
 
-use tests::mariadb::Server;
+use tests::mariadb::{Flavour, Server};
 
 use crate::{
     binary::run,
@@ -12,13 +12,24 @@ const RIGHTS: &str = "CREATE, ALTER, DROP, INDEX, TRIGGER, INSERT, UPDATE, DELET
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_that_the_manual_asks_for_take_a_change_to_its_end_and_process_decides_the_contract() {
+    whole(Flavour::Mariadb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_that_the_manual_asks_for_take_a_change_to_its_end_on_mysql_too() {
+    whole(Flavour::Mysql).await;
+}
+
+async fn whole(flavour: Flavour) {
     let manual = std::fs::read_to_string(tests::examples::root().join("docs/reference/ledger.md")).unwrap();
     let manual = manual.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         manual.contains(&format!("needs {} on the database, and PROCESS", RIGHTS.replace(", SELECT", " and SELECT")))
     );
 
-    let server = Server::start(&["--log-bin-trust-function-creators=1", "--innodb-flush-log-at-trx-commit=0"]).unwrap();
+    let server =
+        Server::start_as(flavour, &["--log-bin-trust-function-creators=1", "--innodb-flush-log-at-trx-commit=0"])
+            .unwrap();
     let database = Database::mariadb_with(&server, RIGHTS).await;
     database.customers(500).await;
     let project = Project::split(&database, "target: migrated");

@@ -1,8 +1,8 @@
-//! A MariaDB that lets its owner in by TLS only, from the first move to a contract with its checkpoint.
+//! A MariaDB, and a MySQL, that lets its owner in by TLS only, from the first move to a contract with its checkpoint.
 
 use std::fs;
 
-use tests::mariadb::Server;
+use tests::mariadb::{Flavour, Server};
 
 use crate::{
     binary::{phasegate, run_with, said},
@@ -20,6 +20,15 @@ fn pem(kind: &str, der: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_tls_a_change_goes_to_its_end_and_no_other_server_is_believed() {
+    whole(Flavour::Mariadb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_a_change_goes_to_its_end_and_no_other_server_is_believed_on_mysql() {
+    whole(Flavour::Mysql).await;
+}
+
+async fn whole(flavour: Flavour) {
     let directory = tempfile::Builder::new().prefix("phasegate-tls-").tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
@@ -31,11 +40,10 @@ async fn over_tls_a_change_goes_to_its_end_and_no_other_server_is_believed() {
     let certificate = file("cert.pem", &pem("CERTIFICATE", made.cert.der()));
     let key = file("key.pem", &pem("PRIVATE KEY", &made.signing_key.serialize_der()));
     let another = file("other.pem", &pem("CERTIFICATE", other.cert.der()));
-    let server = Server::start(&[
-        &format!("--ssl-cert={certificate}"),
-        &format!("--ssl-key={key}"),
-        "--log-bin-trust-function-creators=1",
-    ])
+    let server = Server::start_as(
+        flavour,
+        &[&format!("--ssl-cert={certificate}"), &format!("--ssl-key={key}"), "--log-bin-trust-function-creators=1"],
+    )
     .unwrap();
     let database = Database::mariadb_with(&server, "ALL PRIVILEGES").await;
     database.execute(&format!("ALTER USER '{}'@'127.0.0.1' REQUIRE SSL", database.owner())).await;
@@ -59,7 +67,9 @@ async fn over_tls_a_change_goes_to_its_end_and_no_other_server_is_believed() {
         .await
         .expect(0, &["as the ledger says"]);
     project.goal("target: contracted");
-    said(run_with(&secure, &project, &[])).await.expect(0, &["checkpoint", "is contracted"]);
+    let mut run = run_with(&secure, &project, &[]);
+    run.env("PATH", crate::doctor::tools(flavour));
+    said(run).await.expect(0, &["checkpoint", "is contracted"]);
     let dump = fs::read_dir(&dumps).unwrap().next().unwrap().unwrap().path();
     assert!(fs::read_to_string(dump).unwrap().contains("CREATE TABLE `phasegate_changes`"));
 }

@@ -43,6 +43,11 @@ async fn a_session_that_nobody_declared_blocks_a_contract_and_nothing_else_on_ma
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_nobody_declared_blocks_a_contract_and_nothing_else_on_mysql() {
+    undeclared(Database::mysql().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_may_not_touch_the_table_blocks_nothing_on_postgres() {
     let database = Database::postgres().await;
     database.customers(100).await;

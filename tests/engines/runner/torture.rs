@@ -102,7 +102,7 @@ fn kill(signal: &str, pid: u32) {
 }
 
 /// Runs again and again, each time killed a few messages later, until one comes to its end. Returns the kills.
-async fn killed_at_each_message(database: &Database, project: &Project, stride: usize) -> usize {
+pub(crate) async fn killed_at_each_message(database: &Database, project: &Project, stride: usize) -> usize {
     let (plan, live) = (project.plan.to_str().unwrap(), project.live.to_str().unwrap());
     let mut kills = 0;
     for round in 1.. {
@@ -123,7 +123,7 @@ async fn killed_at_each_message(database: &Database, project: &Project, stride: 
 }
 
 /// Forward, back, forward again and to the end.
-async fn at_each_message(database: Database) {
+async fn at_each_message(database: Database, stride: usize) {
     const ROWS: i64 = 300;
     database.customers(ROWS).await;
     let project = Project::split(&database, "target: migrated");
@@ -132,7 +132,7 @@ async fn at_each_message(database: Database) {
     let mut kills = 0;
     for goal in ["target: migrated", "revertTo: pending", "target: migrated"] {
         project.goal(goal);
-        kills += killed_at_each_message(&database, &project, 5).await;
+        kills += killed_at_each_message(&database, &project, stride).await;
     }
     project.live(&[V1, V2]);
     let new = Writer::start(&database, Shape::New, 2, ROWS).await;
@@ -140,7 +140,7 @@ async fn at_each_message(database: Database) {
     let old = old.stop().await;
     project.live(&[V2]);
     project.goal("target: contracted");
-    kills += killed_at_each_message(&database, &project, 5).await;
+    kills += killed_at_each_message(&database, &project, stride).await;
     assert_eq!(database.phase("split-full-name").await, "contracted");
     let new = new.stop().await;
     account(&database, Shape::New, ROWS, &[&old, &new]).await;
@@ -150,12 +150,18 @@ async fn at_each_message(database: Database) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_its_messages_on_mariadb() {
-    at_each_message(Database::mariadb().await).await;
+    at_each_message(Database::mariadb().await, 5).await;
+}
+
+/// Fewer of them, since the messages are the same as to MariaDB.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_its_messages_on_mysql() {
+    at_each_message(Database::mysql().await, 11).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_its_messages_on_postgres() {
-    at_each_message(Database::postgres().await).await;
+    at_each_message(Database::postgres().await, 5).await;
 }
 
 on_each!(killed_frozen_and_cut_off_at_any_moment_no_row_is_lost, at_any_moment);
@@ -232,6 +238,11 @@ async fn half_open(database: Database) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_runner_loses_its_lock_to_the_next_one_after_a_minute_on_mariadb() {
     half_open(Database::mariadb().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_runner_loses_its_lock_to_the_next_one_after_a_minute_on_mysql() {
+    half_open(Database::mysql().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -162,13 +162,14 @@ async fn constraint(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_mariadb_a_marker_that_is_gone_is_named_since_every_write_fails() {
-    let database = Database::mariadb().await;
-    let project = migrated(&database).await;
-    database.execute("ALTER TABLE customers DROP COLUMN zzz_phasegate_split_full_name_m").await;
-    let told = ["customers.zzz_phasegate_split_full_name_m is not there"];
-    verify(&database, &project, &[]).await.expect(78, &told);
-    run(&database, &project).await.expect(78, &told);
+async fn on_mariadb_and_mysql_a_marker_that_is_gone_is_named_since_every_write_fails() {
+    for database in [Database::mariadb().await, Database::mysql().await] {
+        let project = migrated(&database).await;
+        database.execute("ALTER TABLE customers DROP COLUMN zzz_phasegate_split_full_name_m").await;
+        let told = ["customers.zzz_phasegate_split_full_name_m is not there"];
+        verify(&database, &project, &[]).await.expect(78, &told);
+        run(&database, &project).await.expect(78, &told);
+    }
 }
 
 async fn columns(database: &Database) -> Vec<String> {
