@@ -58,6 +58,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_crowd_is_different_askers_close_together() {
+        // Who asked, and when.
+        type Asked = &'static [(&'static str, u64)];
         let start = Instant::now();
         let after = |millis| start + Duration::from_millis(millis);
         let told = |asked: &[(&str, u64)], at: u64| {
@@ -65,7 +67,7 @@ mod tests {
             asked.iter().for_each(|(who, at)| crowd.note(Asker::of(who), after(*at)));
             crowd.is_one(after(at))
         };
-        let rows: [(&[(&str, u64)], u64, bool); 7] = [
+        let rows: [(Asked, u64, bool); 7] = [
             (&[], 0, false),
             (&[("a", 0)], 0, false),
             (&[("a", 0), ("a", 1), ("a", 2)], 2, false),
