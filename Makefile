@@ -79,4 +79,4 @@ bench-runner: setup $(OUT)/tools/bin/reshape ## Backfill, triggers and locks bes
 $(OUT)/tools/bin/reshape: | setup
 	cargo install --locked --quiet --root $(OUT)/tools reshape@$(RESHAPE_VERSION) || echo "reshape $(RESHAPE_VERSION) does not build here" >&2
 
-ci: lint test demo ## What runs on every submission
+ci: lint test demo e2e ## What runs on every submission

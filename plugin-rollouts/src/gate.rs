@@ -1,10 +1,10 @@
 //! The gate: gather facts, judge, answer. It knows what to look at and how long to wait, and nothing of Argo's words,
 //! Kubernetes' objects or SQL. It only reads.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
-use phase_ledger::{LedgerState, ServerIdentity};
+use phase_ledger::LedgerState;
 use schema_changes::WhenOverdue;
 use schema_phases::{
     AppVersion, Check, CheckOutcome, DatabaseFacts, Fact, LedgerSight, Missing, Policy, Reason, Sighting, Verdict,
@@ -16,9 +16,10 @@ use tracing::Instrument;
 use crate::{
     ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, RunnerJobs, StableVersion, VersionRef},
     step::rollout::AskingRollout,
-    template::{PodTemplate, distinct_names},
+    template::PodTemplate,
 };
 
+mod awaited;
 mod checks;
 mod clock;
 mod jobs;
@@ -27,19 +28,19 @@ mod measures;
 mod question;
 mod readers;
 mod waits;
+mod wanted;
 
 pub use checks::CheckPorts;
 pub use clock::Clock;
-pub use looks::{Look, Looks, Manner, Memory};
+pub use looks::{Asker, Look, Looks, Manner, Memory};
 pub use question::{Answer, DatabaseSeen, PlanSight, Question, Unasked, View};
 pub use readers::Readers;
 
+use awaited::{Awaited, What};
 use checks::{Checks, Wanted, Watching};
 use jobs::Jobs;
 use waits::{WaitKey, Waiting, Waits, Watched};
-
-/// More databases than any pod uses.
-const MOST_DATABASES: usize = 32;
+use wanted::{checks_of, names, wanted};
 
 /// How long anything may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +138,10 @@ impl Gate {
         let (within, config) = (self.limits.total, &question.config);
         let key = WaitKey::of(&question.rollout);
         let waiting = self.waits.ask(&key, config.requeue);
-        let answered = timeout(within, self.considered(question, &waiting)).await;
-        let (answer, looked) = match answered.unwrap_or(Err(Unasked::OutOfTime { within })) {
+        let awaited = Awaited::default();
+        let answered = timeout(within, self.considered(question, &waiting, &awaited)).await;
+        let late = |_| Err(Unasked::OutOfTime { within, awaited: awaited.told() });
+        let (answer, looked) = match answered.unwrap_or_else(late) {
             Ok(answered) => answered,
             Err(unasked) => {
                 self.waits.looked(&key, config.requeue, Watched::Blind);
@@ -173,12 +176,17 @@ impl Gate {
 
     /// INVARIANT: only an answer that says wait rests on anything seen before the question. Thousands may wait for
     /// days, and ask Kubernetes little; whoever is let in or refused has everything looked at anew.
-    async fn considered(&self, question: &Question, waiting: &Waiting) -> Result<(Answer, Watched), Unasked> {
-        let (answer, seen) = self.consider(question, waiting, Memory::Allowed).await?;
+    async fn considered(
+        &self,
+        question: &Question,
+        waiting: &Waiting,
+        awaited: &Awaited,
+    ) -> Result<(Answer, Watched), Unasked> {
+        let (answer, seen) = self.consider(question, waiting, Memory::Allowed, awaited).await?;
         if !seen.remembered || matches!(answer.verdict, Verdict::Wait(_)) {
             return Ok((answer, seen.watched));
         }
-        let (answer, seen) = self.consider(question, waiting, Memory::Forbidden).await?;
+        let (answer, seen) = self.consider(question, waiting, Memory::Forbidden, awaited).await?;
         Ok((answer, seen.watched))
     }
 
@@ -187,18 +195,19 @@ impl Gate {
         question: &Question,
         waiting: &Waiting,
         memory: Memory,
+        awaited: &Awaited,
     ) -> Result<(Answer, Seen), Unasked> {
         let Question { rollout, config } = question;
         let ledgers = async {
-            let (canary, remembered) = self.canary(rollout, memory).await?;
+            let (canary, remembered) = awaited.on(What::Canary, self.canary(rollout, memory)).await?;
             let wanted = wanted(&canary, config.databases.as_ref())?;
             let looks = wanted.into_iter().map(|(name, namespace)| {
                 let span = tracing::debug_span!("ledger", database = name);
-                self.ledger(rollout, name, namespace, memory).instrument(span)
+                self.ledger(rollout, name, namespace, memory, awaited).instrument(span)
             });
             Ok((canary, remembered, join_all(looks).await))
         };
-        let stable = self.stable(rollout, memory).instrument(tracing::debug_span!("stable"));
+        let stable = awaited.on(What::Stable, self.stable(rollout, memory)).instrument(tracing::debug_span!("stable"));
         let (stable, ledgers) = tokio::join!(stable, ledgers);
         let (canary, canary_remembered, ledgers) = ledgers?;
         let mut seen = Seen {
@@ -237,7 +246,7 @@ impl Gate {
         if !facts.is_empty() {
             let watching = Watching { watch: config.watch.as_ref(), waiting };
             let span = tracing::debug_span!("checks", count = checks.len());
-            self.check(&mut facts, checks, memory, watching, &mut seen).instrument(span).await;
+            self.check(&mut facts, checks, (memory, awaited), watching, &mut seen).instrument(span).await;
         }
         let at = self.clock.now();
         let overdue = waiting.waited >= config.overdue_after;
@@ -261,7 +270,7 @@ impl Gate {
         &self,
         facts: &mut [DatabaseFacts],
         wanted: Vec<(usize, Wanted)>,
-        memory: Memory,
+        (memory, awaited): (Memory, &Awaited),
         watching: Watching<'_>,
         seen: &mut Seen,
     ) {
@@ -279,7 +288,10 @@ impl Gate {
         if !verdict.reasons().iter().any(|reason| matches!(reason, Reason::CheckPending { .. })) {
             return;
         }
-        let found = join_all(wanted.into_iter().map(|(_, check)| self.checks.found(check, memory, watching))).await;
+        let looks = wanted.into_iter().zip(&named).map(|((_, check), (_, name))| {
+            awaited.on(What::Check(name.clone()), self.checks.found(check, memory, watching))
+        });
+        let found = join_all(looks).await;
         facts.iter_mut().for_each(|facts| facts.checks.clear());
         let mut watched = Vec::new();
         for ((place, name), found) in named.into_iter().zip(found) {
@@ -351,7 +363,14 @@ impl Gate {
         }
     }
 
-    async fn ledger(&self, rollout: &AskingRollout, name: String, namespace: String, memory: Memory) -> LedgerLook {
+    async fn ledger(
+        &self,
+        rollout: &AskingRollout,
+        name: String,
+        namespace: String,
+        memory: Memory,
+        awaited: &Awaited,
+    ) -> LedgerLook {
         let asked_from = rollout.namespace.clone();
         let namespace = if namespace.is_empty() { asked_from.clone() } else { namespace };
         let wanted_namespace = namespace.clone();
@@ -361,7 +380,7 @@ impl Gate {
             let (port, wanted) = (Arc::clone(&port), wanted.clone());
             async move { port.place(&wanted).await }.boxed()
         };
-        let place = self.places.look(key, memory, how).await;
+        let place = awaited.on(What::Place(name.clone()), self.places.look(key, memory, how)).await;
         let mut seen = LedgerLook {
             database: name,
             namespace: wanted_namespace,
@@ -374,14 +393,17 @@ impl Gate {
             remembered: place.remembered,
         };
         match place.outcome {
-            Ok(Place::Declared(access)) => self.read(access, &mut seen).await,
+            Ok(Place::Declared(access)) => {
+                let what = What::Ledger(seen.database.clone());
+                awaited.on(what, self.read(Asker::of(&rollout.uid), access, &mut seen)).await;
+            }
             Ok(Place::NotDeclared(what)) => seen.note = Some(what),
             Err(because) => seen.ledger = Sighting::Missing(Missing { fact: Fact::Database, because }),
         }
         seen
     }
 
-    async fn read(&self, access: Arc<Access>, seen: &mut LedgerLook) {
+    async fn read(&self, asker: Asker, access: Arc<Access>, seen: &mut LedgerLook) {
         let (readers, key, wanted) = (Arc::clone(&self.readers), access.key.clone(), access.wanted.clone());
         seen.access = Some(Arc::clone(&access));
         let how = move || -> BoxFuture<'static, _> {
@@ -389,7 +411,7 @@ impl Gate {
             async move { readers.read(&access).await }.boxed()
         };
         // Always anew, whatever the answer will be.
-        let look = self.ledgers.look(key, Memory::Forbidden, how).await;
+        let look = self.ledgers.look_for(Some(asker), key, Memory::Forbidden, how).await;
         seen.ledger = match look.outcome {
             Ok(Some(state)) => {
                 seen.plan = match (&wanted, &state.plan) {
@@ -425,61 +447,6 @@ struct Seen {
     remembered: bool,
     /// How the measures were.
     watched: Watched,
-}
-
-/// The checks of one database, which its declaration and the canary ask for.
-fn checks_of(
-    rollout: &AskingRollout,
-    access: &Arc<Access>,
-    config_map: Option<String>,
-    version: &AppVersion,
-    primary: Option<ServerIdentity>,
-) -> Vec<Wanted> {
-    let statements = config_map.map(|config_map| Wanted::Statements {
-        access: Arc::clone(access),
-        namespace: rollout.namespace.clone(),
-        config_map,
-    });
-    let integrity =
-        access.integrity.iter().map(|query| Wanted::Integrity { access: Arc::clone(access), query: query.clone() });
-    let replicas = access.replicas.iter().map(|replica| Wanted::Replica {
-        replica: replica.clone(),
-        version: version.clone(),
-        primary: primary.clone(),
-    });
-    statements.into_iter().chain(integrity).chain(replicas).collect()
-}
-
-/// What the canary and the stable version are called.
-fn names(
-    rollout: &AskingRollout,
-    canary: &PodTemplate,
-    stable: Option<&Look<Arc<PodTemplate>>>,
-) -> (String, Option<String>) {
-    match stable.map(|look| &look.outcome) {
-        Some(Ok(stable)) => {
-            let (name, stable) = distinct_names((canary, &rollout.canary_pod_hash), (stable, &rollout.stable_pod_hash));
-            (name, Some(stable))
-        }
-        Some(Err(_)) | None => (canary.version_name(&rollout.canary_pod_hash), None),
-    }
-}
-
-/// The databases to judge, with the namespaces their labels name.
-fn wanted(canary: &PodTemplate, only: Option<&BTreeSet<String>>) -> Result<Vec<(String, String)>, Unasked> {
-    if let Some(database) = only.and_then(|only| only.iter().find(|database| !canary.uses(database))) {
-        return Err(Unasked::NotLabelled { database: database.chars().take(80).collect() });
-    }
-    let wanted: Vec<(String, String)> = canary
-        .databases()
-        .filter(|(name, _)| only.is_none_or(|only| only.contains(*name)))
-        .map(|(name, namespace)| (name.to_owned(), namespace.to_owned()))
-        .collect();
-    if wanted.len() > MOST_DATABASES {
-        Err(Unasked::TooMany { found: wanted.len(), most: MOST_DATABASES })
-    } else {
-        Ok(wanted)
-    }
 }
 
 #[cfg(test)]

@@ -144,6 +144,8 @@ pub struct BackfillSettings {
     pub connections: Option<u32>,
     /// How long one batch aims to take.
     pub batch: Option<Duration>,
+    /// How long to rest after each batch, in times of the batch.
+    pub nice_ratio: Option<f64>,
     /// When to rest.
     pub throttle: ThrottleSettings,
 }

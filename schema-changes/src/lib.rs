@@ -37,8 +37,8 @@ pub use change::{
     PrometheusThrottle, Replica, SchemaChange, SecretKey, Soak, ThrottleMeasure, ThrottleSettings, UnknownEngine,
 };
 pub use declared::{
-    BadStepConfig, Measure, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs, database_schema,
-    schema_change_schema, step_config_schema,
+    BadStepConfig, Measure, NICE_RATIOS, STEP_NAME, StepConfig, Watch, WhenOverdue, check_step_configs,
+    database_schema, schema_change_schema, step_config_schema,
 };
 pub use dialect::{placeholder, quote};
 pub use file_error::FileError;

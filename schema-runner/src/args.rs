@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use schema_changes::NICE_RATIOS;
 
 /// Moves a database through the schema phases that Git asks for, and says whether a version of an app may meet it.
 #[derive(Debug, Parser)]
@@ -118,6 +119,11 @@ pub(crate) struct RunArgs {
     /// spec.backfill.batch, or 35ms; on SQLite 5ms.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) batch: Option<std::time::Duration>,
+
+    /// How long to rest after each batch, as so many times what it took, 0 to 10: 1 leaves the database to others for half of
+    /// the time. Otherwise spec.backfill.niceRatio, or 0; on SQLite 1.
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub(crate) nice_ratio: Option<f64>,
 
     /// How many connections fill rows at once. Otherwise spec.backfill.connections, or 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
@@ -363,6 +369,12 @@ pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     Ok(std::time::Duration::from_millis(number.saturating_mul(millis)))
 }
 
+/// As `spec.backfill.niceRatio` has it.
+fn ratio(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| NICE_RATIOS.contains(number));
+    number.ok_or_else(|| "write a number from 0 to 10".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -380,6 +392,14 @@ mod tests {
         assert_eq!(duration("2h"), Ok(std::time::Duration::from_secs(7_200)));
         for bad in ["", "s", "5", "-5s", "5 s", "1d", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_nice_ratio_is_a_number_from_0_to_10() {
+        assert_eq!((ratio("0"), ratio("0.5"), ratio("10")), (Ok(0.0), Ok(0.5), Ok(10.0)));
+        for bad in ["", "-1", "10.1", "nan", "inf", "half"] {
+            assert!(ratio(bad).is_err(), "{bad}");
         }
     }
 

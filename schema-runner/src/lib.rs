@@ -50,7 +50,7 @@ mod verify;
 mod wanted;
 
 pub use backfill::{
-    batch_aim,
+    batch_aim, nice_ratio,
     throttle::{ANSWER as THROTTLE_ANSWER, DeclaredThrottle, Measures, Throttle, Unthrottled},
 };
 pub use checkpoint::{Checkpoints, Taken};

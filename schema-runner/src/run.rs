@@ -87,6 +87,8 @@ pub struct Settings {
     pub batch_patience: Duration,
     /// How long a batch of a backfill aims to take.
     pub batch_aim: Duration,
+    /// How long a backfill rests after each batch, in times of the batch.
+    pub nice_ratio: f64,
     /// How many connections fill rows at once.
     pub connections: u32,
     /// How long a record may wait for the ledger's own rows.
@@ -109,6 +111,7 @@ impl Default for Settings {
             lock_patience: Duration::from_secs(60),
             batch_patience: Duration::from_secs(300),
             batch_aim: Duration::from_millis(35),
+            nice_ratio: 0.0,
             connections: 1,
             ledger_wait: Duration::from_secs(2),
             integrity_within: Duration::from_secs(30),

@@ -31,7 +31,7 @@ use schema_runner::{
         kube::{Api, KubeLive, KubeSiblings, KubeWanted},
     },
     metrics::{self, Counting, Metrics},
-    on_signals,
+    nice_ratio, on_signals,
     outlook::outlook,
     report::{Bars, JsonLines, Lines, Report},
     run,
@@ -227,6 +227,7 @@ async fn run_plan(args: RunArgs, url: &DatabaseUrl) -> Result<u8, Failure> {
         lock_patience: args.lock_patience,
         retry_for: args.retry_for,
         batch_aim: args.batch.or(declared.batch).unwrap_or(batch_aim(plan.database.engine)),
+        nice_ratio: args.nice_ratio.or(declared.nice_ratio).unwrap_or(nice_ratio(plan.database.engine)),
         connections: args.connections.or(declared.connections).unwrap_or(defaults.connections),
         ..defaults
     };

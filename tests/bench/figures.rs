@@ -11,20 +11,28 @@ use crate::Options;
 #[derive(Debug)]
 pub(crate) struct Figures {
     report: Report,
+    /// How long the runs before this one took.
+    earlier_s: u64,
     began: Instant,
 }
 
 impl Figures {
-    /// None yet, on this machine as it is now.
-    pub(crate) fn new(options: &Options, servers: Vec<String>) -> Self {
-        let report = Report {
+    /// Those of earlier runs if they are wanted, on this machine as it is now.
+    pub(crate) fn new(options: &Options, servers: Vec<String>) -> Result<Self> {
+        let mut report = Report {
             machine: machine(servers),
             rows: options.rows,
             largest: options.largest,
             pairs: options.pairs,
             ..Report::default()
         };
-        Self { report, began: Instant::now() }
+        if options.add && options.json.exists() {
+            let context = || options.json.display().to_string();
+            let text = fs::read_to_string(&options.json).with_context(context)?;
+            let earlier: Report = serde_json::from_str(&text).with_context(context)?;
+            report = report.with(earlier).with_context(context)?;
+        }
+        Ok(Self { earlier_s: report.took_s, report, began: Instant::now() })
     }
 
     /// The median of these measurements.
@@ -34,14 +42,15 @@ impl Figures {
         eprintln!("{name}: {value:.3} {unit} of {measured:.3?}");
         measured.sort_by(f64::total_cmp);
         let measured = measured.into_iter().map(rounded).collect();
-        self.report.figures.insert(name, Figure { value, unit: unit.to_owned(), measured });
+        self.report.figures.insert(name, Figure { value, unit: unit.to_owned(), measured, at: now() });
     }
 
     /// Raises a figure that is the largest of several.
     pub(crate) fn at_least(&mut self, name: &str, value: f64, unit: &str) {
-        let first = || Figure { value, unit: unit.to_owned(), measured: Vec::new() };
+        let first = || Figure { value, unit: unit.to_owned(), measured: Vec::new(), at: String::new() };
         let known = self.report.figures.entry(name.to_owned()).or_insert_with(first);
         known.value = rounded(known.value.max(value));
+        known.at = now();
     }
 
     /// A measurement that could not be made: the others still count.
@@ -50,10 +59,14 @@ impl Figures {
         self.report.failed.insert(name.to_owned(), format!("{why:#}"));
     }
 
+    /// This measurement is made anew: that it could not be made earlier no longer counts.
+    pub(crate) fn begin(&mut self, name: &str) {
+        self.report.failed.remove(name);
+    }
+
     /// Writes down what there is so far: who ends a long run early keeps that.
     pub(crate) fn write(&mut self, path: &Path) -> Result<()> {
-        self.report.took_s = self.began.elapsed().as_secs();
-        self.report.date = said("date", &["-u", "+%F %H:%M UTC"]);
+        self.report.took_s = self.earlier_s + self.began.elapsed().as_secs();
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
@@ -79,6 +92,10 @@ impl Figures {
         eprintln!("{} of {} aims met; not: {}", AIMS.len() - wanting.len(), AIMS.len(), wanting.join(", "));
         self.report.failed.is_empty()
     }
+}
+
+fn now() -> String {
+    said("date", &["-u", "+%F %H:%M UTC"])
 }
 
 /// Four digits after the point are more than anybody can measure.

@@ -49,6 +49,10 @@ pub(crate) struct Options {
     /// engine after it, `pgroll`, `reshape`, `pt-osc`.
     #[arg(long, default_value = "")]
     pub(crate) only: String,
+    /// Keep what the JSON holds of the same rows and pairs, and measure the rest, or again: all of it takes longer than a
+    /// machine is often left alone.
+    #[arg(long)]
+    pub(crate) add: bool,
     /// The release build of `phasegate`.
     #[arg(long, env = "PHASEGATE_BINARY")]
     pub(crate) phasegate: PathBuf,
@@ -143,13 +147,14 @@ impl Measurement {
 
 async fn measure(options: &Options) -> Result<bool> {
     let server = Server::start(options)?;
-    let mut figures = Figures::new(options, server.versions().await?);
+    let mut figures = Figures::new(options, server.versions().await?)?;
     for measurement in Measurement::all() {
         let name = measurement.name();
         if !name.contains(options.only.as_str()) {
             continue;
         }
         let began = Instant::now();
+        figures.begin(&name);
         if let Err(why) = measurement.make(options, &server, &mut figures).await {
             figures.failed(&name, &why);
         }

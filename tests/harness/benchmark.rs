@@ -4,11 +4,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
 
-/// One whole run of the benchmark.
+/// What the benchmark measured, in one run or several.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// When it ended: `2026-11-21 20:15 UTC`.
-    pub date: String,
     /// What it ran on.
     pub machine: Machine,
     /// Rows of the table that most figures are measured on.
@@ -17,7 +15,7 @@ pub struct Report {
     pub largest: u64,
     /// How many pairs make a figure.
     pub pairs: usize,
-    /// How long all of it took, in seconds.
+    /// How long all of it took, in seconds, over all runs.
     pub took_s: u64,
     /// Measurements that could not be made, and why.
     #[serde(default)]
@@ -53,6 +51,9 @@ pub struct Figure {
     /// What it is the median of, from the least to the greatest.
     #[serde(default)]
     pub measured: Vec<f64>,
+    /// When: `2026-11-21 20:15 UTC`.
+    #[serde(default)]
+    pub at: String,
 }
 
 /// On which side of its aim a figure should be.
@@ -132,7 +133,46 @@ impl Aim {
     }
 }
 
+/// Two runs whose figures cannot stand in one table.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it holds figures of {0}, and these are of {1}: take the same --rows and --pairs, the same machine, or another --json"
+)]
+pub struct Differ(String, String);
+
 impl Report {
+    /// This one, not yet begun, with what an earlier run has measured.
+    ///
+    /// # Errors
+    /// [`Differ`] when that was another machine, other servers, or other sizes.
+    pub fn with(self, earlier: Self) -> Result<Self, Differ> {
+        let told = |report: &Self| {
+            let Machine { processor, cores, memory_gb, kernel, load_before: _, servers } = &report.machine;
+            let Self { rows, pairs, .. } = report;
+            format!(
+                "{rows} rows and {pairs} pairs on {cores} cores of {processor}, {memory_gb} GB, {kernel}, {servers:?}"
+            )
+        };
+        let (here, there) = (told(&self), told(&earlier));
+        if here != there {
+            return Err(Differ(there, here));
+        }
+        let load_before = self.machine.load_before.max(earlier.machine.load_before);
+        let machine = Machine { load_before, ..self.machine };
+        Ok(Self { machine, largest: self.largest.max(earlier.largest), ..earlier })
+    }
+
+    /// From when to when its figures are.
+    fn dates(&self) -> String {
+        let mut dates: Vec<&str> = self.figures.values().map(|figure| figure.at.as_str()).collect();
+        dates.sort_unstable();
+        match (dates.first(), dates.last()) {
+            (Some(first), Some(last)) if first != last => format!("from {first} to {last}"),
+            (Some(only), _) => (*only).to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
     /// Names of aims that are missed, or were not measured.
     pub fn wanting(&self) -> Vec<&'static str> {
         let met = |aim: &&Aim| self.figures.get(aim.name).is_some_and(|figure| aim.is_met(figure.value));
@@ -151,10 +191,10 @@ impl Report {
         }
         let Machine { processor, cores, memory_gb, kernel, load_before, servers } = &self.machine;
         let mut text = format!(
-            "Measured {}: {cores} cores of {processor}, {memory_gb} GB, Linux {kernel}, {}; load {load_before:.1} when it began. \
+            "Measured {}: {cores} cores of {processor}, {memory_gb} GB, Linux {kernel}, {}; load at most {load_before:.1} when it began. \
              {} rows, MariaDB half of them; {} pairs a figure; up to {} rows for flatness; {} min in all.\n\n\
              | figure | measured | range | aim | |\n|---|---|---|---|---|\n",
-            self.date,
+            self.dates(),
             servers.join(", "),
             self.rows,
             self.pairs,
@@ -218,7 +258,12 @@ mod tests {
 
     #[test]
     fn the_table_says_what_is_met_what_is_missed_and_what_nobody_measured() {
-        let figure = |value, unit: &str| Figure { value, unit: unit.to_owned(), measured: vec![value, value + 1.0] };
+        let figure = |value, unit: &str| Figure {
+            value,
+            unit: unit.to_owned(),
+            measured: vec![value, value + 1.0],
+            at: String::new(),
+        };
         let figures = BTreeMap::from([
             ("backfill_vs_single_update_1_postgres".to_owned(), figure(0.9, "x")),
             ("blocking_lock_max_ms_postgres".to_owned(), figure(10.1, "ms")),
@@ -239,6 +284,20 @@ mod tests {
         );
         assert!(text.contains("`runner_peak_mb` | not measured |"), "{text}");
         assert!(text.contains("| `single_update_postgres` | 123457 rows/s |"), "{text}");
+    }
+
+    #[test]
+    fn what_was_measured_earlier_is_kept_if_it_was_the_same() {
+        let figure = |at: &str| Figure { value: 1.0, unit: "x".into(), measured: Vec::new(), at: at.into() };
+        let machine = |load_before| Machine { cores: 2, load_before, ..Machine::default() };
+        let figures = BTreeMap::from([("a".to_owned(), figure("2026-11-20")), ("b".to_owned(), figure("2026-11-21"))]);
+        let earlier = Report { machine: machine(0.5), rows: 10, largest: 90, took_s: 7, figures, ..Report::default() };
+        let now = Report { machine: machine(0.1), rows: 10, largest: 80, ..Report::default() };
+        let both = now.clone().with(earlier.clone()).unwrap();
+        assert_eq!((both.figures.len(), both.largest, both.took_s, both.machine.load_before), (2, 90, 7, 0.5));
+        assert!(both.to_markdown().starts_with("Measured from 2026-11-20 to 2026-11-21: "), "{}", both.to_markdown());
+        let other = Report { rows: 11, ..now };
+        assert!(other.with(earlier).unwrap_err().to_string().contains("figures of 10 rows"));
     }
 
     #[test]

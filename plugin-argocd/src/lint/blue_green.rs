@@ -5,11 +5,7 @@ use super::{
     gate::{is_our_analysis, severity},
     versions::need_of_a_gate,
 };
-use crate::manifest::workload::{Version, WorkloadKind};
-
-pub(super) fn is_blue_green(version: &Version<'_>) -> bool {
-    version.owner.root.at(&["spec", "strategy", "blueGreen"]).is_some()
-}
+use crate::manifest::workload::WorkloadKind;
 
 pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     context
@@ -18,7 +14,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
         .iter()
         .filter(|version| version.kind == WorkloadKind::Rollout && version.databases().next().is_some())
         .filter_map(|version| {
-            let strategy = version.owner.root.at(&["spec", "strategy", "blueGreen"])?;
+            let strategy = version.blue_green()?;
             if version.has_waiting_check() || is_our_analysis(strategy.at(&["prePromotionAnalysis"])) {
                 return None;
             }

@@ -1,9 +1,7 @@
 //! Labelled workloads that let a version in without asking. Blue-green Rollouts have a rule of their own.
 
 use super::{
-    Context, Finding, Severity,
-    blue_green::is_blue_green,
-    line_of, step,
+    Context, Finding, Severity, line_of, step,
     versions::{Need, need_of_a_gate},
 };
 use crate::manifest::{
@@ -21,7 +19,7 @@ fn finding(context: &Context<'_>, version: &Version<'_>) -> Option<Finding> {
         return None;
     }
     let rollout = version.kind == WorkloadKind::Rollout;
-    if rollout && (is_blue_green(version) || has_gate_in_steps(context, version)) {
+    if rollout && (version.blue_green().is_some() || has_gate_in_steps(context, version)) {
         return None;
     }
     let line = line_of(version.owner.root.at(&["spec", "strategy"]).filter(|_| rollout), version.line());

@@ -106,6 +106,11 @@ impl<'a> Version<'a> {
         })
     }
 
+    /// The strategy of a blue-green Rollout.
+    pub(crate) fn blue_green(&self) -> Option<&Node> {
+        self.owner.root.at(&["spec", "strategy", "blueGreen"])
+    }
+
     /// The line to show for the whole version.
     pub(crate) fn line(&self) -> u32 {
         self.template.line

@@ -2,7 +2,8 @@
 //!
 //! A thousand rollouts that wait for one database ask at the same time. They may share a look, but none may be answered
 //! by a look that began before its question: the gate must see every intent that was written before its version
-//! appeared (DESIGN section 1). So who asks while a look is under way waits for the next one.
+//! appeared (DESIGN section 1). So who asks while a look is under way waits for the next one; and where many ask one after
+//! the other, the next look waits a moment for more of them (`crowd`).
 
 use std::{
     collections::HashMap,
@@ -19,6 +20,11 @@ use tokio::{
 };
 
 use super::clock::Clock;
+
+mod crowd;
+
+pub use crowd::Asker;
+use crowd::{Crowd, ENOUGH, GATHER};
 
 /// What one look saw.
 #[derive(Clone, Debug)]
@@ -65,6 +71,9 @@ struct Group<T> {
     running: bool,
     last: Option<(Instant, Look<T>)>,
     asked: Instant,
+    crowd: Crowd,
+    /// Ends the gathering before its time.
+    enough: Option<oneshot::Sender<()>>,
 }
 
 impl<K, T> Looks<K, T>
@@ -82,6 +91,14 @@ where
     where
         F: Fn() -> BoxFuture<'static, Result<T, Because>> + Send + 'static,
     {
+        self.look_for(None, key, memory, how).await
+    }
+
+    /// The same for somebody who may be one of a crowd. Then the look begins a moment later, so that more of them share it.
+    pub async fn look_for<F>(&self, asker: Option<Asker>, key: K, memory: Memory, how: F) -> Look<T>
+    where
+        F: Fn() -> BoxFuture<'static, Result<T, Because>> + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
         {
             let mut groups = self.inner.lock();
@@ -93,6 +110,15 @@ where
                 return Look { remembered: true, ..last.clone() };
             }
             group.waiting.push(sender);
+            if let Some(asker) = asker {
+                group.crowd.note(asker, group.asked);
+            }
+            if group.waiting.len() >= ENOUGH
+                && let Some(gathering) = group.enough.take()
+            {
+                // It has ended by itself if nobody takes this.
+                let _ = gathering.send(());
+            }
             if !group.running {
                 group.running = true;
                 // A task of its own: the first asker may lose patience, and others still wait.
@@ -123,7 +149,14 @@ impl<K, T> Inner<K, T> {
 
 impl<T> Group<T> {
     fn new() -> Self {
-        Self { waiting: Vec::new(), running: false, last: None, asked: Instant::now() }
+        Self {
+            waiting: Vec::new(),
+            running: false,
+            last: None,
+            asked: Instant::now(),
+            crowd: Crowd::default(),
+            enough: None,
+        }
     }
 }
 
@@ -142,7 +175,12 @@ where
     where
         F: Fn() -> BoxFuture<'static, Result<T, Because>>,
     {
-        while let Some(waiting) = self.next_askers() {
+        loop {
+            if let Some(enough) = self.gathering() {
+                // Both ends are good ones.
+                let _ = timeout(GATHER, enough).await;
+            }
+            let Some(waiting) = self.next_askers() else { return };
             let at = self.inner.clock.now();
             let limit = self.inner.manner.limit;
             let outcome = timeout(limit, how()).await.unwrap_or(Err(Because::TimedOut(limit)));
@@ -155,10 +193,23 @@ where
         }
     }
 
+    /// What ends a gathering; none when there is nobody to gather.
+    fn gathering(&self) -> Option<oneshot::Receiver<()>> {
+        let mut groups = self.inner.lock();
+        let group = groups.get_mut(&self.key)?;
+        let gathers = (1..ENOUGH).contains(&group.waiting.len()) && group.crowd.is_one(Instant::now());
+        gathers.then(|| {
+            let (sender, receiver) = oneshot::channel();
+            group.enough = Some(sender);
+            receiver
+        })
+    }
+
     /// Everybody who asked until now; none ends the driver.
     fn next_askers(&self) -> Option<Vec<oneshot::Sender<Look<T>>>> {
         let mut groups = self.inner.lock();
         let group = groups.get_mut(&self.key)?;
+        group.enough = None;
         let mut waiting = std::mem::take(&mut group.waiting);
         waiting.retain(|asker| !asker.is_closed());
         if waiting.is_empty() {

@@ -79,10 +79,12 @@ pub enum PlanSight {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unasked {
     /// The time is up.
-    #[error("nothing was decided within {} ms; the database or the Kubernetes API is slow", within.as_millis())]
+    #[error("nothing was decided within {} ms; {}", within.as_millis(), slow(awaited))]
     OutOfTime {
         /// The time there was.
         within: Duration,
+        /// What was still waited for, for people.
+        awaited: Vec<String>,
     },
     /// What the canary is cannot be told.
     #[error("the canary's pod template is not in the Rollout, and its ReplicaSet cannot be read: {}", because.told())]
@@ -107,4 +109,33 @@ pub enum Unasked {
         /// How many are.
         most: usize,
     },
+}
+
+/// What is slow, in a few words: a pod with thirty databases must not make a page of it.
+fn slow(awaited: &[String]) -> String {
+    const MOST: usize = 3;
+    if awaited.is_empty() {
+        return "the database or the Kubernetes API is slow".to_owned();
+    }
+    let named = awaited.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match awaited.len().saturating_sub(MOST) {
+        0 => format!("it still waited for {named}"),
+        more => format!("it still waited for {named}, and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_named_and_never_a_page_of_it() {
+        let late = |awaited: &[&str]| {
+            let awaited = awaited.iter().map(|it| (*it).to_owned()).collect();
+            Unasked::OutOfTime { within: Duration::from_secs(4), awaited }.to_string()
+        };
+        assert!(late(&[]).ends_with("; the database or the Kubernetes API is slow"));
+        assert!(late(&["a", "b", "c"]).ends_with("; it still waited for a, b, c"));
+        assert!(late(&["a", "b", "c", "d", "e"]).ends_with("; it still waited for a, b, c, and 2 more"));
+    }
 }

@@ -1,6 +1,6 @@
 //! `spec.backfill` of a Database: how fast its rows may be filled, and when not.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +26,10 @@ pub(crate) struct BackfillSpec {
     /// SQLite 5ms.
     #[serde(default)]
     batch: Option<String>,
+    /// How long to rest after each batch, as so many times what the batch took, from 0 (not at all) to 10. 0 if absent,
+    /// and on SQLite, which has one writer, 1.
+    #[serde(default)]
+    nice_ratio: Option<f64>,
     /// When to rest. What cannot be seen holds the backfill, too.
     #[serde(default)]
     throttle: ThrottleSpec,
@@ -93,12 +97,14 @@ struct WindowSpec {
 
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(5);
+/// What a nice ratio may be, in Git and on the command line.
+pub const NICE_RATIOS: RangeInclusive<f64> = 0.0..=10.0;
 /// Each is asked once a second.
 const MOST_MEASURES: usize = 5;
 
 /// Checks it, and complains of what is wrong.
 pub(crate) fn checked(complaints: &mut Complaints<'_>, engine: Engine, spec: BackfillSpec) -> BackfillSettings {
-    let BackfillSpec { connections, batch, throttle } = spec;
+    let BackfillSpec { connections, batch, nice_ratio, throttle } = spec;
     let mut settings = BackfillSettings::default();
     if let Some(connections) = connections {
         if !(1..=16).contains(&connections) {
@@ -113,6 +119,13 @@ pub(crate) fn checked(complaints: &mut Complaints<'_>, engine: Engine, spec: Bac
             let message = format!("a batch cannot aim at {batch}");
             complaints.add(&["spec", "backfill", "batch"], message, "write a time from 5ms to 5s");
         }
+    }
+    if let Some(ratio) = nice_ratio {
+        if !NICE_RATIOS.contains(&ratio) {
+            let message = format!("it cannot rest for {ratio} times a batch");
+            complaints.add(&["spec", "backfill", "niceRatio"], message, "write a number from 0 to 10");
+        }
+        settings.nice_ratio = Some(ratio);
     }
     settings.throttle = checked_throttle(complaints, engine, throttle);
     settings
@@ -228,13 +241,14 @@ mod tests {
 
     #[test]
     fn everything_that_can_be_said_is_read() {
-        let all = "{connections: 2, batch: 50ms, throttle: {replicationLag: 10s, activeSessions: 40, \
+        let all = "{connections: 2, batch: 50ms, niceRatio: 0.5, throttle: {replicationLag: 10s, activeSessions: 40, \
                    query: SELECT 0, \
                    prometheus: {servers: customers-prometheus, measures: [{name: load, query: 'max(node_load1)', \
                    atMost: 4, server: main}]}, \
                    window: {from: '22:00', to: '06:30'}}}";
         let settings = with("postgres", all).unwrap();
         assert_eq!((settings.connections, settings.batch), (Some(2), Some(Duration::from_millis(50))));
+        assert_eq!(settings.nice_ratio, Some(0.5));
         let throttle = settings.throttle;
         assert_eq!((throttle.replication_lag, throttle.active_sessions), (Some(Duration::from_secs(10)), Some(40)));
         assert_eq!(throttle.query.as_deref(), Some("SELECT 0"));
@@ -260,6 +274,10 @@ mod tests {
             ("postgres", "{batch: 6s}", "from 5ms to 5s"),
             ("postgres", "{batch: soon}", "spec.backfill.batch: it is no length of time"),
             ("postgres", "{batch: 35}", "put it in quotes"),
+            ("sqlite", "{niceRatio: -0.1}", "it cannot rest for -0.1 times a batch"),
+            ("sqlite", "{niceRatio: 10.5}", "from 0 to 10"),
+            ("sqlite", "{niceRatio: .nan}", "is not a finite number"),
+            ("sqlite", "{niceRatio: .inf}", "is not a finite number"),
             ("postgres", "{throttle: {replicationLag: 1d}}", "replicationLag: it is no length of time"),
             ("mariadb", "{throttle: {replicationLag: 1s}}", "use a query of a heartbeat table"),
             ("sqlite", "{throttle: {activeSessions: 3}}", "sqlite has no sessions"),

@@ -13,6 +13,7 @@ mod soak;
 mod step_config;
 mod yaml;
 
+pub use backfill::NICE_RATIOS;
 pub(crate) use complaints::{Complaints, suggest};
 pub(crate) use database::read_database;
 pub(crate) use names::{bounded_name, check_column, check_expression, check_table, check_type, same_column};

@@ -12,16 +12,20 @@ use std::{
 };
 
 use phase_ledger::{BackfillRange, Batch, Batched, Cell, Generation, HEARTBEAT, Session, Statement, WriteError};
-use schema_changes::{Backfill, Engine};
+use schema_changes::Backfill;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
 
-use super::{keyset::Keyset, pace::Pace};
+use super::{
+    keyset::Keyset,
+    pace::{Pace, Rest},
+};
 use crate::{
     halt::{Halt, MoveError},
     patience::{Patience, Waiter},
+    run::Settings,
 };
 
 /// A batch may wait this long for a row that somebody writes; meanwhile it holds other rows.
@@ -33,12 +37,10 @@ pub(super) const DEADLOCKS: u32 = 20;
 /// What the connections share.
 pub(super) struct Crew<'a> {
     pub(super) generation: Generation,
-    pub(super) engine: Engine,
     pub(super) it: &'a Backfill,
     pub(super) keyset: &'a Keyset,
     pub(super) waiter: Waiter<'a>,
-    pub(super) batch_aim: Duration,
-    pub(super) batch_patience: Duration,
+    pub(super) settings: &'a Settings,
     pub(super) progressed: &'a AtomicBool,
     ranges: Mutex<VecDeque<BackfillRange>>,
     rows_done: AtomicU64,
@@ -59,14 +61,12 @@ struct Boundary {
 }
 
 impl<'a> Crew<'a> {
-    #[expect(clippy::too_many_arguments, reason = "each is one thing that all connections share")]
     pub(super) fn new(
         generation: Generation,
-        engine: Engine,
+        settings: &'a Settings,
         it: &'a Backfill,
         keyset: &'a Keyset,
         waiter: Waiter<'a>,
-        (batch_aim, batch_patience): (Duration, Duration),
         progressed: &'a AtomicBool,
         ranges: &[BackfillRange],
     ) -> Self {
@@ -74,12 +74,10 @@ impl<'a> Crew<'a> {
         let left = ranges.iter().filter(|range| !range.is_done()).cloned().collect();
         Self {
             generation,
-            engine,
             it,
             keyset,
             waiter,
-            batch_aim,
-            batch_patience,
+            settings,
             progressed,
             ranges: Mutex::new(left),
             rows_done: AtomicU64::new(rows_done),
@@ -156,7 +154,7 @@ impl<'a> Crew<'a> {
         for setting in self.keyset.settings() {
             session.query(&setting).await?;
         }
-        let mut pace = Pace::new(self.batch_aim);
+        let mut pace = Pace::new(self.settings.batch_aim);
         loop {
             let range = self.ranges.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(range) = range else { return Ok(()) };
@@ -194,7 +192,7 @@ impl<'a> Crew<'a> {
             if is_last {
                 return Ok(());
             }
-            self.rest(pace).await;
+            Rest::after(pace.last(), self.settings.nice_ratio).take(self.waiter.stop).await;
             boundary = self.boundary(session, &range.cursor, &range.end, batched.next, size).await?;
         }
     }
@@ -225,7 +223,7 @@ impl<'a> Crew<'a> {
         rows: u64,
         pace: &mut Pace,
     ) -> Result<Batched, Halt> {
-        let mut patience = Patience::new(self.batch_patience);
+        let mut patience = Patience::new(self.settings.batch_patience);
         loop {
             let began = Instant::now();
             match session.batch(self.generation, batch).await {
@@ -265,15 +263,6 @@ impl<'a> Crew<'a> {
                 () = self.waiter.stop.wait() => {}
                 () = tokio::time::sleep(HEARTBEAT / 2) => session.heartbeat().await?,
             }
-        }
-    }
-
-    /// SQLite has one writer, and its busy handlers back off: without a pause as long as the batch the application
-    /// hardly gets in.
-    async fn rest(&self, pace: &Pace) {
-        match self.engine {
-            Engine::Sqlite => self.waiter.stop.sleep(pace.last().max(Duration::from_millis(1))).await,
-            Engine::Postgres | Engine::Mysql | Engine::Mariadb => tokio::task::yield_now().await,
         }
     }
 }

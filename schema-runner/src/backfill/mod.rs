@@ -20,12 +20,12 @@ use phase_ledger::{BackfillProgress, BackfillRange, Cell, Record, Statement, Tra
 use schema_changes::Backfill;
 use tokio::time::Instant;
 
-pub use self::pace::batch_aim;
+pub use self::pace::{batch_aim, nice_ratio};
 use self::{
     crew::{Crew, DEADLOCKS, ROW_WAIT},
     foreman::Foreman,
     keyset::Keyset,
-    pace::Pace,
+    pace::{Pace, Rest},
 };
 use crate::{
     halt::{Halt, MoveError},
@@ -111,11 +111,9 @@ impl Attempt<'_> {
         ranges: &[BackfillRange],
     ) -> Result<(BackfillProgress, u64), Halt> {
         let waiter = self.waiter(hand);
-        let timing = (self.settings.batch_aim, self.settings.batch_patience);
-        let engine = self.plan.database.engine;
-        let crew = Crew::new(self.generation, engine, it, keyset, waiter, timing, self.progressed, ranges);
+        let crew = Crew::new(self.generation, self.settings, it, keyset, waiter, self.progressed, ranges);
         let (mut sessions, before) = (Vec::new(), crew.rows_done());
-        for _ in 0..extent::hands(engine, self.settings.connections).min(crew.waiting()) {
+        for _ in 0..extent::hands(self.plan.database.engine, self.settings.connections).min(crew.waiting()) {
             sessions.push(self.ports.connect.open().await?);
         }
         let connections = sessions.len();
@@ -165,7 +163,7 @@ impl Attempt<'_> {
             let boundary = self.session.query(&query).await?.into_iter().next().unwrap_or_else(|| end.clone());
             touched += self.swept(hand, keyset.update(it, &cursor, &boundary), &mut pace).await?;
             cursor = boundary;
-            self.stop.sleep(pace.last()).await;
+            Rest::after(pace.last(), self.settings.nice_ratio.max(1.0)).take(self.stop).await;
         }
         Ok(touched)
     }

@@ -5,7 +5,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use phase_ledger::HEARTBEAT;
 use schema_changes::Engine;
+
+use crate::signals::Stop;
 
 const FIRST: u64 = 500;
 const SMALLEST: u64 = 100;
@@ -25,6 +28,42 @@ pub const fn batch_aim(engine: Engine) -> Duration {
     match engine {
         Engine::Postgres | Engine::Mysql | Engine::Mariadb => Duration::from_millis(35),
         Engine::Sqlite => Duration::from_millis(5),
+    }
+}
+
+/// How long a connection rests after each batch where nobody says otherwise, in times of the batch. SQLite has one writer,
+/// and its busy handlers back off: without a pause as long as the batch the application hardly gets in.
+pub const fn nice_ratio(engine: Engine) -> f64 {
+    match engine {
+        Engine::Postgres | Engine::Mysql | Engine::Mariadb => 0.0,
+        Engine::Sqlite => 1.0,
+    }
+}
+
+/// A server ends a session that is silent for longer than a heartbeat.
+const LONGEST_REST: Duration = Duration::from_secs(HEARTBEAT.as_secs() / 2);
+/// No clock here rests for less.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
+
+/// The time after a batch that is left to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest(Duration);
+
+impl Rest {
+    /// So many times what the batch took.
+    pub(crate) fn after(batch: Duration, ratio: f64) -> Self {
+        let time = Duration::try_from_secs_f64(batch.as_secs_f64() * ratio).unwrap_or(LONGEST_REST);
+        let shortest = if ratio > 0.0 { SHORTEST_REST } else { Duration::ZERO };
+        Self(time.clamp(shortest, LONGEST_REST))
+    }
+
+    /// Rests, or less if somebody asked the process to leave.
+    pub(crate) async fn take(self, stop: &Stop) {
+        if self.0.is_zero() {
+            tokio::task::yield_now().await;
+        } else {
+            stop.sleep(self.0).await;
+        }
     }
 }
 
@@ -121,6 +160,16 @@ mod tests {
         assert!((30..=40).contains(&millis(own)), "{own:?}: it is less than a tenth");
         let own = settled(&mut pace, 10, Duration::from_millis(10));
         assert!((48..=52).contains(&millis(own)), "{own:?}: and no writer waits for much longer");
+    }
+
+    #[test]
+    fn it_rests_by_its_ratio_and_never_so_long_that_a_server_ends_the_session() {
+        let after = |millis, ratio| Rest::after(Duration::from_millis(millis), ratio).0;
+        assert_eq!(after(35, 0.0), Duration::ZERO);
+        assert_eq!(after(40, 1.5), Duration::from_millis(60));
+        assert_eq!(after(0, 0.1), SHORTEST_REST);
+        assert_eq!(after(5_000, 10.0), LONGEST_REST);
+        assert_eq!(after(5_000, f64::INFINITY), LONGEST_REST);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use phase_ledger::{QueryAnswer, memory::Memory as MemoryLedger};
 use schema_changes::{StepConfig, WhenOverdue};
@@ -492,4 +492,17 @@ async fn a_job_that_comes_and_goes_and_lies_changes_no_verdict_and_costs_little_
         }
         assert_eq!(notes.len() > 4, want == "wait", "{notes:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_hangs_until_the_time_is_over_is_named() {
+    let bench = bench().measuring(1.0);
+    // The stable version is remembered, and then slow: the measure hangs the first time, and again when all is looked at anew.
+    bench.measure(2.0);
+    bench.says("wait", "errors: ").await;
+    advance(Duration::from_secs(11)).await;
+    *bench.checks.measured.lock().unwrap() = Some(Says::Nothing);
+    *bench.ledgers.delay.lock().unwrap() = Duration::from_millis(100);
+    let why = bench.gate.ask(&bench.question).await.unwrap_err().to_string();
+    assert_eq!(why, "nothing was decided within 4000 ms; it still waited for the check `errors`");
 }

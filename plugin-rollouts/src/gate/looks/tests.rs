@@ -144,3 +144,59 @@ async fn what_nobody_asks_for_is_forgotten() {
     looks.forget_idle(Duration::from_secs(90));
     assert_eq!(looks.inner.lock().len(), 0);
 }
+
+/// Askers, each at its millisecond; how many looks they cost, and how long each waited.
+async fn asked(askers: impl Iterator<Item = (String, u64)>) -> (usize, Vec<u128>) {
+    let looks = Arc::new(looks(1_000, |_| Duration::ZERO));
+    let count = Arc::default();
+    let all = join_all(askers.map(|(who, at)| {
+        let (looks, count) = (Arc::clone(&looks), Arc::clone(&count));
+        async move {
+            sleep(Duration::from_millis(at)).await;
+            let asked = Instant::now();
+            let look = looks.look_for(Some(Asker::of(&who)), "a", Memory::Forbidden, takes(1, &count)).await;
+            assert!(look.outcome.unwrap() >= asked, "a look that began before the question answered it");
+            assert!(!look.remembered);
+            asked.elapsed().as_millis()
+        }
+    }));
+    let waited = all.await;
+    (count.load(Ordering::SeqCst), waited)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_shares_looks_that_one_after_the_other_would_make_alone() {
+    let (looks, waited) = asked((0..250).map(|at| (format!("rollout-{at}"), at * 4))).await;
+    assert!(looks <= 45, "{looks} looks for 250 questions of a second");
+    assert!(waited.iter().all(|waited| *waited <= 30), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_alone_waits_for_its_look_only() {
+    for pause in [2, 4, 500] {
+        let (looks, waited) = asked((0..100).map(|at| ("the only one".to_owned(), at * pause))).await;
+        assert_eq!((looks, waited), (100, vec![1; 100]));
+    }
+    // Others are there, but far away.
+    let (looks, waited) = asked((0..100).map(|at| (format!("rollout-{at}"), at * 20))).await;
+    assert_eq!((looks, waited), (100, vec![1; 100]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_gathers_where_all_who_can_ask_do() {
+    // As many as a controller of Argo's has workers, each with its next rollout as soon as the last is answered.
+    let looks = Arc::new(looks(1_000, |_| Duration::ZERO));
+    let count = Arc::default();
+    let start = Instant::now();
+    join_all((0..10).map(|worker| {
+        let (looks, count) = (Arc::clone(&looks), Arc::clone(&count));
+        async move {
+            for rollout in 0..100 {
+                let asker = Some(Asker::of(&(worker, rollout)));
+                looks.look_for(asker, "a", Memory::Forbidden, takes(1, &count)).await;
+            }
+        }
+    }))
+    .await;
+    assert!(start.elapsed() < Duration::from_millis(400), "{:?} for 1,000 questions of 10 workers", start.elapsed());
+}
