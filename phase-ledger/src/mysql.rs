@@ -1,5 +1,5 @@
 //! The ledger on MariaDB (10.6 or newer) and MySQL (8.0.16 or newer): tables `phasegate_*` in the database they
-//! describe. Tested on MariaDB 10.11; what MySQL needs otherwise follows its documentation.
+//! describe. Tested on MariaDB 10.11 and MySQL 9.7.
 
 mod connect;
 mod fault;

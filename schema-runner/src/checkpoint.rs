@@ -75,7 +75,9 @@ struct Tool {
 fn of_mysql(engine: LedgerEngine, url: &DatabaseUrl) -> Tool {
     let name = if engine == LedgerEngine::Mariadb { "mariadb-dump" } else { "mysqldump" };
     let fixed = ["--no-defaults", "--single-transaction", "--quick", "--triggers", "--hex-blob", "--no-tablespaces"];
-    let arguments = fixed.map(str::to_owned).into_iter().chain(url.tool_arguments()).collect();
+    // With what a server has executed in it, the dump could be restored on none that has executed anything itself.
+    let alone = (engine == LedgerEngine::Mysql).then(|| "--loose-set-gtid-purged=OFF".to_owned());
+    let arguments = fixed.map(str::to_owned).into_iter().chain(alone).chain(url.tool_arguments()).collect();
     Tool { name, arguments, file: "--result-file", extension: "sql" }
 }
 

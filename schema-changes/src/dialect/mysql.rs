@@ -1,7 +1,7 @@
 //! MariaDB and MySQL: one DDL statement a step, each with the algorithms it may use; BEFORE triggers that convert.
 
 use crate::{
-    Alone, Step, SyncObject,
+    Alone, Refused, Step, SyncObject,
     dialect::{Dialect, all_null, any_set, mysql_type, operand},
     refactoring::{Site, mapping::Mapping},
 };
@@ -195,6 +195,19 @@ pub(crate) fn object(site: &Site<'_>, table: &str, trigger: &Trigger) -> SyncObj
         crate::digest::hex(shown(site.dialect, &action).as_bytes()),
     );
     SyncObject { table: table.to_owned(), name, definition, present }
+}
+
+/// A quoted name with a doubled mark in it is shown by MySQL's `information_schema` with parts repeated (seen on 9.7), so that
+/// a trigger with one could not be told from an altered one.
+pub(crate) fn check_names<'n>(site: &Site<'_>, names: impl IntoIterator<Item = &'n str>) -> Result<(), Refused> {
+    let odd = names.into_iter().find(|name| name.contains('`'));
+    match odd.filter(|_| site.dialect == Dialect::Mysql) {
+        Some(name) => site.refuse(
+            format!("the column `{name}` has a backtick in its name, and MySQL does not show a trigger that names it as it is"),
+            "use a name without it",
+        ),
+        None => Ok(()),
+    }
 }
 
 /// A trigger's body as `information_schema` has it. MySQL's has the text that a string or a quoted name stands for

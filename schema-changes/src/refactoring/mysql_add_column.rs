@@ -80,6 +80,8 @@ impl AddColumn {
     /// What no trigger can see, or see in time.
     fn check_alone(&self, site: &Site<'_>, facts: &TableFacts) -> Result<(), Refused> {
         let Some(backfill) = &self.backfill else { return Ok(()) };
+        let key = facts.primary_key.iter().map(String::as_str);
+        mysql::check_names(site, backfill.names().chain([self.column.as_str()]).chain(key))?;
         let definition = facts.definition.as_deref().unwrap_or_default();
         for named in facts
             .columns

@@ -21,6 +21,10 @@ use crate::{
 pub(super) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<Vec<Step>, Refused> {
     let table = mapping.table;
     let names: Vec<&str> = mapping.new.iter().map(|column| column.name).collect();
+    if leg == Leg::Expand {
+        let key = mapping.facts.primary_key.iter().map(String::as_str);
+        mysql::check_names(site, names.iter().copied().chain([mapping.old.name]).chain(key))?;
+    }
     let listed = names.join(", ");
     let marker = site.marker_name();
     let ours: Vec<&str> = names.iter().copied().chain([marker.as_str()]).collect();

@@ -45,7 +45,8 @@ impl KeyType {
     pub(super) fn value(&self, bound: &str) -> String {
         match self {
             Self::Plain | Self::Text | Self::Moment => bound.to_owned(),
-            Self::Unsigned => format!("CAST({bound} AS UNSIGNED)"),
+            // MySQL takes a bound value right within a cast for a number, and a signed one (seen on 9.7): first it is text.
+            Self::Unsigned => format!("CAST(CONVERT({bound} USING utf8mb4) AS UNSIGNED)"),
             Self::Decimal(sql_type) => format!("CAST({bound} AS {sql_type})"),
         }
     }
@@ -59,11 +60,15 @@ mod tests {
     fn each_type_travels_in_a_form_that_is_exact() {
         let rows = [
             ("bigint(20)", "k", "?"),
-            ("int(10) unsigned", "CAST(k AS UNSIGNED)", "CAST(? AS UNSIGNED)"),
-            ("bigint unsigned", "CAST(k AS UNSIGNED)", "CAST(? AS UNSIGNED)"),
-            ("bit(10)", "CAST(k AS UNSIGNED)", "CAST(? AS UNSIGNED)"),
-            ("year(4)", "CAST(k AS UNSIGNED)", "CAST(? AS UNSIGNED)"),
-            ("enum('date','int') CHARACTER SET utf8mb4", "CAST(k AS UNSIGNED)", "CAST(? AS UNSIGNED)"),
+            ("int(10) unsigned", "CAST(k AS UNSIGNED)", "CAST(CONVERT(? USING utf8mb4) AS UNSIGNED)"),
+            ("bigint unsigned", "CAST(k AS UNSIGNED)", "CAST(CONVERT(? USING utf8mb4) AS UNSIGNED)"),
+            ("bit(10)", "CAST(k AS UNSIGNED)", "CAST(CONVERT(? USING utf8mb4) AS UNSIGNED)"),
+            ("year(4)", "CAST(k AS UNSIGNED)", "CAST(CONVERT(? USING utf8mb4) AS UNSIGNED)"),
+            (
+                "enum('date','int') CHARACTER SET utf8mb4",
+                "CAST(k AS UNSIGNED)",
+                "CAST(CONVERT(? USING utf8mb4) AS UNSIGNED)",
+            ),
             ("date", "CAST(k AS CHAR)", "?"),
             ("datetime(6)", "CAST(k AS CHAR)", "?"),
             ("timestamp(3)", "CAST(k AS CHAR)", "?"),

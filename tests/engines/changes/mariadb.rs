@@ -64,14 +64,24 @@ async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change(eng
     bench.must("CREATE TABLE `order` (`Key` int PRIMARY KEY, `Group` text)").await;
     bench.must(r"INSERT INTO `order` VALUES (1, 'a\\b')").await;
     let text = r#"splitColumn: {table: order, column: Group, into: {'select': {type: text}, 'it''s `x`': {type: text}}, separator: '\'}"#;
-    let split = change(engine, format!("long-{}", "name-".repeat(10)).trim_end_matches('-'), text);
+    let name = format!("long-{}", "name-".repeat(10));
+    let name = name.trim_end_matches('-');
+    // MySQL shows a trigger with such a name otherwise than it is.
+    let (text, odd) = if engine == Engine::Mysql {
+        let told = bench.try_step(&change(engine, name, text), Pending, Expanded).await.unwrap_err();
+        assert!(told.contains("a backtick in its name"), "{told}");
+        (text.replace('`', "-"), "`it's -x-`")
+    } else {
+        (text.to_owned(), "`it's ``x```")
+    };
+    let split = change(engine, name, &text);
     walk(&mut bench, &split, &FORWARD[..3]).await;
     bench.must(r"INSERT INTO `order` (`Key`, `Group`) VALUES (2, 'c\\d')").await;
-    bench.must("INSERT INTO `order` (`Key`, `it's ``x```) VALUES (3, 'f')").await;
+    bench.must(&format!("INSERT INTO `order` (`Key`, {odd}) VALUES (3, 'f')")).await;
     expect(&mut bench, "SELECT `Group` FROM `order` ORDER BY `Key`", &[&["a\\b"], &["c\\d"], &["f"]]).await;
     walk(&mut bench, &split, &FORWARD[2..]).await;
-    let all = "SELECT `select`, `it's ``x``` FROM `order` ORDER BY `Key`";
-    expect(&mut bench, all, &[&["a", "b"], &["c", "d"], &["NULL", "f"]]).await;
+    let all = format!("SELECT `select`, {odd} FROM `order` ORDER BY `Key`");
+    expect(&mut bench, &all, &[&["a", "b"], &["c", "d"], &["NULL", "f"]]).await;
 
     // Escapes that somebody wrote come back from the catalog as we write them.
     let mut bench = customers(engine).await;

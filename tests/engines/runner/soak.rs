@@ -74,7 +74,7 @@ async fn whole(database: Database) {
 on_each!(a_renamed_column_soaks_with_its_constraints_and_git_takes_it_back, renamed);
 async fn renamed(database: Database) {
     database
-        .execute("CREATE TABLE customers (id bigint PRIMARY KEY, mail varchar(40) NOT NULL DEFAULT 'none', note text)")
+        .execute("CREATE TABLE customers (id bigint PRIMARY KEY, mail varchar(100) NOT NULL DEFAULT 'none', note text)")
         .await;
     database.execute("INSERT INTO customers VALUES (1, 'a@b', 'x'), (2, 'c@d', NULL)").await;
     let project = Project::new(&database);

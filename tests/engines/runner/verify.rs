@@ -105,7 +105,8 @@ async fn column(database: Database) {
     let told = ["customers.last_name is not there, and the ledger says that the change is expanded"];
     verify(&database, &project, &[]).await.expect(78, &told);
     run(&database, &project).await.expect(78, &told);
-    database.execute("ALTER TABLE customers ADD COLUMN last_name text DEFAULT 'x'").await;
+    let default = if database.engine() == "mysql" { "('x')" } else { "'x'" };
+    database.execute(&format!("ALTER TABLE customers ADD COLUMN last_name text DEFAULT {default}")).await;
     let told = ["customers.last_name has the default", "drop the default until the change is contracted"];
     run(&database, &project).await.expect(78, &told);
     assert_eq!(database.phase("split-full-name").await, "expanded");
