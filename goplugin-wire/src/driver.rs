@@ -2,10 +2,11 @@
 //! known here.
 
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Bytes read or written at once.
 const CHUNK: usize = 32 * 1024;
@@ -38,6 +39,8 @@ pub(crate) struct Wire<T> {
     reader: ReadHalf<T>,
     writer: WriteHalf<T>,
     started: Instant,
+    /// Set anew only when the deadline moves, which is rare beside the bytes that come and go.
+    timer: Pin<Box<Sleep>>,
     input: Vec<u8>,
     output: Vec<u8>,
     written: usize,
@@ -46,7 +49,9 @@ pub(crate) struct Wire<T> {
 impl<T: AsyncRead + AsyncWrite> Wire<T> {
     pub(crate) fn new(connection: T) -> Self {
         let (reader, writer) = tokio::io::split(connection);
-        Self { reader, writer, started: Instant::now(), input: vec![0; CHUNK], output: Vec::new(), written: 0 }
+        let started = Instant::now();
+        let timer = Box::pin(sleep_until(started));
+        Self { reader, writer, started, timer, input: vec![0; CHUNK], output: Vec::new(), written: 0 }
     }
 
     /// Does one thing: reads, writes, or waits for the endpoint's deadline. May be dropped at any await: nothing is lost.
@@ -57,6 +62,9 @@ impl<T: AsyncRead + AsyncWrite> Wire<T> {
         }
         let waiting = self.output.get(self.written..).unwrap_or_default();
         let deadline = self.started + endpoint.deadline();
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
         tokio::select! {
             written = self.writer.write(waiting), if !waiting.is_empty() => {
                 match written? {
@@ -71,7 +79,7 @@ impl<T: AsyncRead + AsyncWrite> Wire<T> {
                 }
                 endpoint.receive(self.started.elapsed(), self.input.get(..count).unwrap_or_default())?;
             }
-            () = sleep_until(deadline) => endpoint.tick(self.started.elapsed())?,
+            () = self.timer.as_mut() => endpoint.tick(self.started.elapsed())?,
         }
         Ok(Progress::Moved)
     }

@@ -26,6 +26,7 @@ pub mod serve;
 pub mod session;
 pub mod yamux;
 
+pub use gob::interest::Interest;
 pub use gob::schema::{Schema, StructDef};
 pub use gob::value::{InterfaceValue, StructValue, Value};
 pub use grpc::serve_grpc;

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::gob::decode::{DecodeError, Decoder};
 use crate::gob::encode::{EncodeError, Encoder, TypeIds};
+use crate::gob::interest::Interest;
 use crate::gob::schema::{Schema, StructDef};
 use crate::gob::value::Value;
 use crate::limits::Limits;
@@ -91,8 +92,11 @@ impl Answerer {
         self.decoder.feed(bytes);
     }
 
-    /// The next complete request.
-    pub fn next_request(&mut self) -> Result<Option<Request>, RpcError> {
+    /// The next complete request. `interest` says by the method how much of its argument to keep.
+    pub fn next_request(
+        &mut self,
+        interest: impl FnOnce(&str) -> &'static Interest,
+    ) -> Result<Option<Request>, RpcError> {
         let what = "request";
         if self.header.is_none() {
             let decoded = self.decoder.next_value().map_err(|cause| RpcError::Header { what, cause })?;
@@ -103,7 +107,8 @@ impl Answerer {
                 seq: value.field("Seq").and_then(Value::as_u64).unwrap_or_default(),
             });
         }
-        let (argument, cost) = match self.decoder.next_value() {
+        let method = self.header.as_ref().map_or("", |header| &header.service_method);
+        let (argument, cost) = match self.decoder.next_value_of(interest(method)) {
             Ok(None) => return Ok(None),
             Ok(Some(decoded)) => (Ok(decoded.value), decoded.cost),
             Err(cause) if self.decoder.is_broken() => return Err(RpcError::Lost(cause)),

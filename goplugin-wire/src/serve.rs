@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::driver::{Endpoint, Progress, Wire};
+use crate::gob::interest::Interest;
 use crate::handshake::{Handshake, HandshakeError, Protocol};
 use crate::limits::Limits;
 pub use crate::session::{Call, Ended, Reply};
@@ -35,6 +36,11 @@ const NAMES: u32 = 1000;
 pub trait Service: Send + Sync + 'static {
     /// The methods of one plugin by its Go names, e.g. `Area`; `None` if there is no such plugin to dispense.
     fn methods(&self, plugin: &str) -> Option<&[&str]>;
+
+    /// How much of the argument of a method is wanted; what is not will be absent from [`Call::argument`], and costs little.
+    fn interest(&self, _plugin: &str, _method: &str) -> &'static Interest {
+        &Interest::Whole
+    }
 
     /// Answers one call of a method named by [`Service::methods`]. Calls run side by side; an `Err` reaches the host as
     /// the text of a net/rpc error. Nothing here bounds how long it takes, and a host that loses interest does not say so.
@@ -299,6 +305,10 @@ impl<S: Service> Catalogue for Offered<S> {
 
     fn has_method(&self, plugin: &str, method: &str) -> bool {
         self.0.methods(plugin).is_some_and(|methods| methods.contains(&method))
+    }
+
+    fn interest(&self, plugin: &str, method: &str) -> &'static Interest {
+        self.0.interest(plugin, method)
     }
 }
 

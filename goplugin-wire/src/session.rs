@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::gob::encode::TypeIds;
+use crate::gob::interest::Interest;
 use crate::gob::schema::Schema;
 use crate::gob::value::Value;
 use crate::limits::Limits;
@@ -30,6 +31,10 @@ pub trait Catalogue {
     fn has_plugin(&self, plugin: &str) -> bool;
     /// Whether that plugin has such a method.
     fn has_method(&self, plugin: &str, method: &str) -> bool;
+    /// How much of the argument of that method is wanted.
+    fn interest(&self, _plugin: &str, _method: &str) -> &'static Interest {
+        &Interest::Whole
+    }
 }
 
 /// One call from the host.
@@ -319,7 +324,8 @@ impl<C: Catalogue> Session<C> {
             if unsent >= self.limits.max_unsent || !(room || rpc.is_control()) {
                 return Ok(());
             }
-            match rpc.answerer.next_request() {
+            let (catalogue, object) = (&self.catalogue, &rpc.object);
+            match rpc.answerer.next_request(|method| interest(catalogue, object, method)) {
                 Ok(Some(request)) => self.asked(id, request),
                 Ok(None) => {
                     let bytes = self.yamux.read(id);
@@ -460,6 +466,14 @@ fn find(catalogue: &impl Catalogue, object: &Object, service_method: &str) -> Re
                 no_method()
             }
         }
+    }
+}
+
+/// How much is wanted of the argument of a method.
+fn interest(catalogue: &impl Catalogue, object: &Object, service_method: &str) -> &'static Interest {
+    match (object, service_method.rsplit_once('.')) {
+        (Object::Plugin(plugin), Some((DISPENSED_OBJECT, method))) => catalogue.interest(plugin, method),
+        (Object::Plugin(_) | Object::Control, _) => &Interest::Whole,
     }
 }
 

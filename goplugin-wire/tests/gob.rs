@@ -11,7 +11,7 @@
 use goplugin_wire::gob::decode::{DecodeError, Decoder};
 use goplugin_wire::gob::encode::{EncodeError, Encoder, TypeIds};
 use goplugin_wire::gob::time::go_time;
-use goplugin_wire::{Limits, Schema, StructDef, Value};
+use goplugin_wire::{Interest, InterfaceValue, Limits, Schema, StructDef, StructValue, Value};
 use proptest::prelude::*;
 
 mod wire;
@@ -501,8 +501,70 @@ fn decode_anything(pieces: &[&[u8]]) -> usize {
     steps
 }
 
+static INTERESTS: [Interest; 4] = [
+    Interest::Whole,
+    Interest::Nothing,
+    Interest::Fields(&[("Name", Interest::Whole), ("A", Interest::Whole), ("Inner", Interest::Nothing)]),
+    Interest::Fields(&[("Inner", Interest::Fields(&[("Name", Interest::Whole)])), ("B", Interest::Whole)]),
+];
+
+/// What is left of a value, of which only so much is wanted.
+fn pruned(value: Value, interest: &Interest) -> Option<Value> {
+    let fields = match interest {
+        Interest::Nothing => return None,
+        Interest::Whole => return Some(value),
+        Interest::Fields(fields) => fields,
+    };
+    let inner = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, interest)| interest);
+    Some(match value {
+        Value::Struct(StructValue { type_name, fields }) => {
+            let kept =
+                fields.into_iter().filter_map(|(name, value)| Some((name.clone(), pruned(value, inner(&name)?)?)));
+            Value::Struct(StructValue { type_name, fields: kept.collect() })
+        }
+        Value::List(values) => Value::List(values.into_iter().filter_map(|value| pruned(value, interest)).collect()),
+        Value::Map(pairs) => Value::Map(
+            pairs.into_iter().filter_map(|(key, value)| pruned(key, interest).zip(pruned(value, interest))).collect(),
+        ),
+        Value::Interface(Some(held)) => {
+            let InterfaceValue { name, value } = *held;
+            Value::interface(name, pruned(value, interest).unwrap())
+        }
+        scalar => scalar,
+    })
+}
+
+fn decode_of(bytes: &[u8], interest: &'static Interest) -> Vec<(Value, usize)> {
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.feed(bytes);
+    std::iter::from_fn(|| decoder.next_value_of(interest).unwrap()).map(|it| (it.value, it.cost)).collect()
+}
+
+#[test]
+fn what_nobody_wants_is_walked_over_and_its_types_are_learnt() {
+    for name in ["scalars", "singles", "containers", "tree", "interfaces", "times"] {
+        let bytes = captured(name);
+        for interest in &INTERESTS {
+            let found = decode_of(&bytes, interest);
+            let expected = decode_all(&bytes).into_iter().map(|it| pruned(it, interest).unwrap_or(Value::nil()));
+            assert_eq!(found.iter().map(|(value, _)| value.clone()).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            if matches!(interest, Interest::Nothing) {
+                assert!(found.iter().all(|(_, cost)| *cost == 0), "nothing is kept of {name}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_interest_changes_nothing_else(values in proptest::collection::vec(typed_value(), 1..4), which in 0..4_usize) {
+        let bytes = encode_all(&mut TypeIds::starting_at(64), &values);
+        let found: Vec<Value> = decode_of(&bytes, &INTERESTS[which]).into_iter().map(|(value, _)| value).collect();
+        let expected = decode_all(&bytes).into_iter().map(|it| pruned(it, &INTERESTS[which]).unwrap_or(Value::nil()));
+        prop_assert_eq!(found, expected.collect::<Vec<_>>());
+    }
 
     #[test]
     fn values_survive_the_round_trip(values in proptest::collection::vec(typed_value(), 1..4)) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use goplugin_wire::gob::encode::TypeIds;
 use goplugin_wire::netrpc::Answerer;
 use goplugin_wire::session::{Catalogue, Session};
-use goplugin_wire::{Call, Ended, Limits, Reply, Schema, StructDef, Value};
+use goplugin_wire::{Call, Ended, Interest, Limits, Reply, Schema, StructDef, Value};
 use proptest::prelude::*;
 
 mod wire;
@@ -150,7 +150,7 @@ fn our_answers_are_the_go_plugins_byte_for_byte_when_types_are_numbered_as_there
         }
         let answerer = if frame.stream == 1 { &mut control } else { &mut plugin };
         answerer.feed(&frame.payload);
-        while let Some(request) = answerer.next_request().unwrap() {
+        while let Some(request) = answerer.next_request(|_| &Interest::Whole).unwrap() {
             calls += 1;
             let header = &request.header;
             let (service, method) = header.service_method.split_once('.').unwrap();

@@ -1,7 +1,7 @@
 //! Argo Rollouts' own front: the methods of its net/rpc step plugin, each answered by the tonic service. Thin: it picks
 //! the argument apart, asks, and puts the answer into Argo's words (argo-rollouts 1.10.2, rollout/steps/plugin/rpc).
 
-use goplugin_wire::{Call, Reply, Schema, Service, StructDef, Value};
+use goplugin_wire::{Call, Interest, Reply, Schema, Service, StructDef, Value};
 use proto::step::v1::{AbortRequest, TerminateRequest, step_plugin_server::StepPlugin};
 use tonic::{Request, Status};
 
@@ -9,7 +9,7 @@ use crate::{
     grpc::convert::{self, BadMessage, Told},
     step::{
         message,
-        rollout::{BadArgument, StepCall, pick},
+        rollout::{BadArgument, PICKED, StepCall, pick},
     },
 };
 
@@ -80,6 +80,13 @@ impl<S: StepPlugin> Front<S> {
 impl<S: StepPlugin> Service for Front<S> {
     fn methods(&self, plugin: &str) -> Option<&[&str]> {
         (plugin == PLUGIN_SET).then_some(&METHODS)
+    }
+
+    fn interest(&self, _plugin: &str, method: &str) -> &'static Interest {
+        match method {
+            "Run" | "Terminate" | "Abort" => &PICKED,
+            _ => &Interest::Whole,
+        }
     }
 
     async fn call(&self, call: Call) -> Result<Reply, String> {

@@ -13,6 +13,11 @@ pub const STATEMENTS_ANNOTATION: &str = "statements.phasegate.dev/";
 /// Longer names are cut in messages; Docker allows 128 characters in a tag.
 const LONGEST_NAME: usize = 48;
 
+const LABELS: [&str; 1] = [DATABASE_LABEL];
+const ANNOTATIONS: [&str; 2] = [SUPPORTS_ANNOTATION, STATEMENTS_ANNOTATION];
+/// Characters of an image that are kept.
+const LONGEST_IMAGE: usize = 1024;
+
 /// The labels, annotations and image that count; whatever else a template holds is left behind where it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodTemplate {
@@ -28,12 +33,27 @@ impl PodTemplate {
         annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
         image: &str,
     ) -> Self {
-        let ours = [SUPPORTS_ANNOTATION, STATEMENTS_ANNOTATION];
         Self {
-            labels: under(&[DATABASE_LABEL], labels),
-            annotations: under(&ours, annotations),
-            image: image.chars().take(1024).collect(),
+            labels: under(&LABELS, labels),
+            annotations: under(&ANNOTATIONS, annotations),
+            image: cut(image.to_owned()),
         }
+    }
+
+    /// The same of maps that are given away.
+    pub fn of_maps(
+        mut labels: BTreeMap<String, String>,
+        mut annotations: BTreeMap<String, String>,
+        image: String,
+    ) -> Self {
+        labels.retain(|key, _| counts(&LABELS, key));
+        annotations.retain(|key, _| counts(&ANNOTATIONS, key));
+        Self { labels, annotations, image: cut(image) }
+    }
+
+    /// The labels and annotations that count, and the image.
+    pub fn into_maps(self) -> (BTreeMap<String, String>, BTreeMap<String, String>, String) {
+        (self.labels, self.annotations, self.image)
     }
 
     /// The labels that count, whole.
@@ -85,8 +105,19 @@ impl PodTemplate {
 }
 
 fn under<'a>(prefixes: &[&str], pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
-    let wanted = pairs.into_iter().filter(|(key, _)| prefixes.iter().any(|prefix| key.starts_with(prefix)));
+    let wanted = pairs.into_iter().filter(|(key, _)| counts(prefixes, key));
     wanted.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+fn counts(prefixes: &[&str], key: &str) -> bool {
+    prefixes.iter().any(|prefix| key.starts_with(prefix))
+}
+
+fn cut(mut image: String) -> String {
+    if let Some((end, _)) = image.char_indices().nth(LONGEST_IMAGE) {
+        image.truncate(end);
+    }
+    image
 }
 
 /// The names of two versions, told apart by their hashes where the tags are the same (`latest`).
@@ -149,5 +180,10 @@ mod tests {
         assert_eq!((template.statements("orders"), template.statements("customers")), (Some("shop-sql"), None));
         assert_eq!((template.supports("customers"), template.supports("orders")), ("split", ""));
         assert!(template.uses("orders") && !template.uses("order"));
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        assert_eq!(PodTemplate::of_maps(map(&labels), map(&annotations), String::new()), template);
+        for image in ["ü".repeat(LONGEST_IMAGE), "ü".repeat(LONGEST_IMAGE + 1)] {
+            assert_eq!(PodTemplate::new([], [], &image).image(), "ü".repeat(LONGEST_IMAGE));
+        }
     }
 }

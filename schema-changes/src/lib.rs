@@ -45,7 +45,7 @@ pub use file_error::FileError;
 pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
 pub use refactoring::{
-    Refused, loss, restore, steps, sync_conflict, sync_objects,
+    Refused, is_coming_back, loss, restore, steps, sync_conflict, sync_objects,
     traces::{Promise, Trace, traces, traces_of_the_end},
 };
-pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification};
+pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification, WayBack};

@@ -22,6 +22,8 @@ pub enum Step {
         /// The statements.
         statements: Vec<String>,
     },
+    /// The same, where the engine commits it by itself.
+    HideAlone(Alone),
     /// One statement that cannot be in a transaction.
     Alone(Alone),
     /// Rows filled range by range.
@@ -45,6 +47,30 @@ pub struct Alone {
     /// A query of one number, asked first each time: 1 when the effect is there already and nothing is to be run.
     /// Without it the statement does no harm twice, or only its author knows.
     pub present: Option<String>,
+}
+
+/// How a hidden old shape is brought back, exactly as it was at `migrated`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WayBack {
+    /// Statements in one short transaction, under an exclusive lock on `tables`.
+    Together {
+        /// What it does, for people.
+        what: String,
+        /// Existing tables it locks.
+        tables: Vec<String>,
+        /// The statements.
+        statements: Vec<String>,
+    },
+    /// Statements that commit by themselves, in this order. The first of them brings it back; whoever stops behind any of
+    /// them does no harm, and whoever begins anew finds what is done.
+    Apart(Vec<Alone>),
+}
+
+impl Step {
+    /// Whether it only keeps the place of a step that has nothing to do.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Transaction { statements, .. } if statements.is_empty())
+    }
 }
 
 /// One plain UPDATE, to be cut into ranges of the primary key.

@@ -2,7 +2,7 @@
 //! write their own.
 
 use phase_ledger::Statement;
-use schema_changes::{Catalog, Engine, Loss, SchemaChange, Step, SyncObject, Trace};
+use schema_changes::{Catalog, Engine, Loss, SchemaChange, Step, SyncObject, Trace, WayBack};
 use schema_phases::{ChangeName, LiveChange, Move, SchemaPhase};
 
 /// Why a move cannot be made on this database at all.
@@ -33,11 +33,14 @@ pub trait Moves: Send + Sync {
     /// [`CannotMove`], as above.
     fn sync_objects(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Vec<SyncObject>, CannotMove>;
 
-    /// The step that brings a hidden old shape back; none when nothing is hidden.
+    /// What brings a hidden old shape back; none when nothing is hidden.
     ///
     /// # Errors
     /// [`CannotMove`], as above.
-    fn restore(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Option<Step>, CannotMove>;
+    fn restore(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Option<WayBack>, CannotMove>;
+
+    /// Whether a runner before began to bring it back, and stopped before all of it was done.
+    fn is_coming_back(&self, change: &SchemaChange, catalog: &Catalog) -> bool;
 
     /// What must be in the catalog, and what must not, while the change rests at a phase.
     fn traces(&self, change: &SchemaChange, phase: SchemaPhase, hidden: bool) -> Vec<Trace>;
@@ -73,8 +76,12 @@ impl Moves for Declared {
         schema_changes::sync_objects(change, self.0, catalog).map_err(|refused| cannot(&refused))
     }
 
-    fn restore(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Option<Step>, CannotMove> {
+    fn restore(&self, change: &SchemaChange, catalog: &Catalog) -> Result<Option<WayBack>, CannotMove> {
         schema_changes::restore(change, self.0, catalog).map_err(|refused| cannot(&refused))
+    }
+
+    fn is_coming_back(&self, change: &SchemaChange, catalog: &Catalog) -> bool {
+        schema_changes::is_coming_back(change, self.0, catalog)
     }
 
     fn traces(&self, change: &SchemaChange, phase: SchemaPhase, hidden: bool) -> Vec<Trace> {

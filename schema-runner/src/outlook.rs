@@ -176,7 +176,7 @@ async fn one_move(
         Err(cannot) => Err(cannot.why),
         Ok(steps) => {
             let mut shown = Vec::new();
-            for step in steps.into_iter().filter(|step| !is_empty(step)) {
+            for step in steps.into_iter().filter(|step| !step.is_empty()) {
                 shown.push(one_step(engine, session, step, at).await);
             }
             if step.is_forward() && step.to() == SchemaPhase::Migrated {
@@ -204,11 +204,6 @@ fn asked(IntegrityQuery { name, query, at_most }: &IntegrityQuery) -> StepOutloo
     }
 }
 
-/// Whether the step only keeps its place.
-fn is_empty(step: &Step) -> bool {
-    matches!(step, Step::Transaction { statements, .. } if statements.is_empty())
-}
-
 /// What stands between hiding and dropping, for people.
 fn soak_told(soak: Soak) -> String {
     match soak {
@@ -231,7 +226,8 @@ async fn one_step(engine: Engine, session: &mut dyn Session, step: Step, at: Sch
             rows: None,
             sql: statements,
         },
-        Step::Alone(Alone { what, tables, statement, otherwise, present: _ }) => StepOutlook {
+        Step::Alone(Alone { what, tables, statement, otherwise, present: _ })
+        | Step::HideAlone(Alone { what, tables, statement, otherwise, present: _ }) => StepOutlook {
             what,
             lock: if tables.is_empty() {
                 "what the statement takes by itself".to_owned()

@@ -25,7 +25,7 @@ use crate::{
     report::Event,
     run::{self, Ports, Settings},
     signals::Stop,
-    soak::as_begun,
+    soak::is_over,
     steps::Carried,
 };
 
@@ -93,12 +93,13 @@ impl<'a> Attempt<'a> {
         let state = self.state().await?;
         let entry = state.change(&change.profile.name);
         let is_hidden = entry.is_some_and(LedgerEntry::is_hidden);
-        let form = as_begun(change, is_hidden);
+        let done = entry.map(|entry| entry.done.clone()).unwrap_or_default();
+        let form = self.form(change, step, &done, is_hidden).await?;
         let mut hand = Hand {
             change: &form,
             step,
             acting: true,
-            done: entry.map(|entry| entry.done.clone()).unwrap_or_default(),
+            done,
             backfill: entry.and_then(|entry| entry.backfill.clone()),
             looked: Instant::now(),
         };
@@ -157,7 +158,7 @@ impl<'a> Attempt<'a> {
 
     /// Touches the schema, step by step; the first transaction also writes that it does.
     async fn act(&mut self, hand: &mut Hand<'_>, script: &[Step]) -> Result<(), Halt> {
-        if hand.done.contains(&HIDDEN) {
+        if hand.done.contains(&HIDDEN) && !is_over(&hand.done, script) {
             self.soak(hand).await?;
         }
         if self.carry_out(hand, script).await? == Carried::Hidden {

@@ -51,7 +51,7 @@ impl Attempt<'_> {
                 return Err(Halt::Stopped);
             }
             match step {
-                Step::Transaction { statements, .. } if statements.is_empty() => {}
+                _ if step.is_empty() => {}
                 Step::Transaction { what, tables, statements } => {
                     self.before_touching(hand).await?;
                     self.touch(hand, transaction(tables, statements), index).await?;
@@ -64,6 +64,16 @@ impl Attempt<'_> {
                     self.touch(hand, hide, index).await?;
                     hand.done.insert(HIDDEN);
                     self.done(hand, index, what.clone());
+                    return Ok(Carried::Hidden);
+                }
+                Step::HideAlone(alone) => {
+                    self.before_touching(hand).await?;
+                    self.begin_acting(hand).await?;
+                    self.alone(hand, alone).await?;
+                    let name = &hand.change.profile.name;
+                    self.record(vec![Record::Done(name.clone(), HIDDEN), Record::Done(name.clone(), index)]).await?;
+                    hand.done.insert(HIDDEN);
+                    self.done(hand, index, alone.what.clone());
                     return Ok(Carried::Hidden);
                 }
                 Step::Alone(alone) => {
@@ -149,15 +159,16 @@ impl Attempt<'_> {
     }
 
     /// One statement that cannot be in a transaction, on the connection that holds the lock, unless its effect is there.
-    async fn alone(&mut self, hand: &mut Hand<'_>, alone: &Alone) -> Result<(), Halt> {
+    /// Returns whether it was run.
+    pub(crate) async fn alone(&mut self, hand: &mut Hand<'_>, alone: &Alone) -> Result<bool, Halt> {
         let engine = self.plan.database.engine;
         if index::is_built(self.session.as_mut(), self.generation, engine, &alone.statement).await? {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(present) = &alone.present {
             // A runner before may have died between the statement and its record.
             if number(self.session.as_mut(), present).await? == 1 {
-                return Ok(());
+                return Ok(false);
             }
         }
         let mut ways = std::iter::once(&alone.statement).chain(&alone.otherwise).peekable();
@@ -169,7 +180,7 @@ impl Attempt<'_> {
                 Ok(()) => break,
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// One statement, tried until its locks are free; the inner error is the engine's refusal of the statement itself.

@@ -48,6 +48,8 @@ mod secure;
 mod sessions;
 #[path = "runner/soak.rs"]
 mod soak;
+#[path = "runner/soak_kills.rs"]
+mod soak_kills;
 #[path = "runner/torture.rs"]
 mod torture;
 #[path = "runner/traffic.rs"]
@@ -60,24 +62,6 @@ fn tell(figure: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{figure}");
 }
-
-/// One test on SQLite and one on PostgreSQL.
-macro_rules! on_both {
-    ($name:ident, $body:ident) => {
-        mod $name {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                super::$body(crate::database::Database::sqlite().await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                super::$body(crate::database::Database::postgres().await).await;
-            }
-        }
-    };
-}
-pub(crate) use on_both;
 
 /// One test on each engine.
 macro_rules! on_each {

@@ -20,6 +20,7 @@ mod play;
 mod prometheus;
 mod rollouts;
 mod shop;
+mod traces;
 
 use std::time::Duration;
 

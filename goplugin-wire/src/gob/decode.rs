@@ -10,12 +10,17 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::gob::bytes::{Message, read_uint};
-use crate::gob::types::{StructType, TypeTable, WireType};
-use crate::gob::value::{InterfaceValue, StructValue, Value};
+use crate::gob::frame::{Done, Frame, Kind, Waiting};
+use crate::gob::interest::Interest;
+use crate::gob::types::{Scalar, TypeTable, WireType};
+use crate::gob::value::{InterfaceValue, Value};
 use crate::limits::Limits;
 
 /// Go's own bound on the name of a registered type.
 const LONGEST_INTERFACE_NAME: u64 = 1024;
+
+/// Bytes that an empty buffer keeps for what comes next.
+const KEPT: usize = 16 * 1024;
 
 /// What one value is charged besides its bytes: itself, and its name in a struct.
 const VALUE_COST: usize = size_of::<Value>() + size_of::<Arc<str>>();
@@ -116,35 +121,9 @@ pub struct Decoder {
     cost: usize,
 }
 
-/// A value that is not complete yet.
-#[derive(Debug)]
-enum Frame {
-    Struct {
-        kind: Arc<StructType>,
-        next: usize,
-        fields: Vec<(Arc<str>, Value)>,
-    },
-    List {
-        element: i64,
-        left: u64,
-        values: Vec<Value>,
-    },
-    Map {
-        key: i64,
-        element: i64,
-        left: u64,
-        pairs: Vec<(Value, Value)>,
-        waiting: Option<Value>,
-    },
-    /// Its type is still to come, perhaps in a later message.
-    Interface {
-        name: String,
-    },
-}
-
 /// What a type begins as.
 enum Begun {
-    Complete(Value),
+    Complete(Done),
     Pushed,
 }
 
@@ -173,7 +152,12 @@ impl Decoder {
     /// The next complete value, if the bytes so far contain one. After an error the rest of that message is skipped; it
     /// depends on [`Decoder::is_broken`] whether there is any sense in going on.
     pub fn next_value(&mut self) -> Result<Option<Decoded>, DecodeError> {
-        let result = self.run();
+        self.next_value_of(&Interest::Whole)
+    }
+
+    /// The same, of which only so much is kept. To be called with the same interest until it has the value.
+    pub fn next_value_of(&mut self, interest: &'static Interest) -> Result<Option<Decoded>, DecodeError> {
+        let result = self.run(interest);
         if result.is_err() {
             self.stack.clear();
             self.message = Message::default();
@@ -197,46 +181,49 @@ impl Decoder {
         if self.buffered() == 0 && self.stack.is_empty() { Ok(()) } else { Err(DecodeError::HalfMessage) }
     }
 
-    fn run(&mut self) -> Result<Option<Decoded>, DecodeError> {
+    fn run(&mut self, interest: &'static Interest) -> Result<Option<Decoded>, DecodeError> {
         loop {
             let begun = match self.stack.last_mut() {
                 None => match self.next_type(Place::Top)? {
-                    Some(id) => self.begin_delimited(id)?,
+                    Some(id) => self.begin_delimited(id, interest)?,
                     None => return Ok(None),
                 },
-                Some(Frame::Interface { .. }) => match self.next_type(Place::Interface)? {
-                    Some(id) => {
-                        // How long the value is, for readers that want to skip it.
-                        self.message.uint()?;
-                        self.begin_delimited(id)?
-                    }
-                    None => return Ok(None),
-                },
-                Some(Frame::Struct { kind, next, .. }) => match self.message.uint()? {
-                    0 => match self.stack.pop() {
-                        Some(Frame::Struct { kind, fields, .. }) => {
-                            Begun::Complete(Value::Struct(StructValue { type_name: Arc::clone(&kind.name), fields }))
+                Some(frame) => match &mut frame.kind {
+                    Kind::Interface { .. } => {
+                        let interest = frame.interest;
+                        match self.next_type(Place::Interface)? {
+                            Some(id) => {
+                                // How long the value is, for readers that want to skip it. It may define types, which
+                                // must not be missed.
+                                self.message.uint()?;
+                                self.begin_delimited(id, interest)?
+                            }
+                            None => return Ok(None),
                         }
-                        _ => return Err(DecodeError::Truncated),
+                    }
+                    Kind::Struct { kind, next, .. } => match self.message.uint()? {
+                        0 => Begun::Complete(self.stack.pop().and_then(Frame::ended).ok_or(DecodeError::Truncated)?),
+                        delta => {
+                            let field = usize::try_from(delta - 1).ok().and_then(|delta| next.checked_add(delta));
+                            let found = field.and_then(|field| kind.fields.get(field).map(|(_, id)| (field, *id)));
+                            let Some((field, id)) = found else {
+                                return Err(DecodeError::NoSuchField { type_name: Arc::clone(&kind.name) });
+                            };
+                            *next = field + 1;
+                            let interest = frame.inner();
+                            self.begin(id, interest)?
+                        }
                     },
-                    delta => {
-                        let field = usize::try_from(delta - 1).ok().and_then(|delta| next.checked_add(delta));
-                        let found = field.and_then(|field| kind.fields.get(field).map(|(_, id)| (field, *id)));
-                        let Some((field, id)) = found else {
-                            return Err(DecodeError::NoSuchField { type_name: Arc::clone(&kind.name) });
-                        };
-                        *next = field + 1;
-                        self.begin(id)?
+                    Kind::List { element, .. } => {
+                        let (element, interest) = (*element, frame.interest);
+                        self.begin(element, interest)?
+                    }
+                    Kind::Map { key, element, waiting, .. } => {
+                        let id = if matches!(waiting, Waiting::Key) { *key } else { *element };
+                        let interest = frame.interest;
+                        self.begin(id, interest)?
                     }
                 },
-                Some(Frame::List { element, .. }) => {
-                    let element = *element;
-                    self.begin(element)?
-                }
-                Some(Frame::Map { key, element, waiting, .. }) => {
-                    let id = if waiting.is_none() { *key } else { *element };
-                    self.begin(id)?
-                }
             };
             if let Begun::Complete(value) = begun
                 && let Some(value) = self.attach(value)
@@ -244,6 +231,7 @@ impl Decoder {
                 if !self.message.is_empty() {
                     return Err(DecodeError::ExtraData);
                 }
+                let value = value.unwrap_or_else(Value::nil);
                 return Ok(Some(Decoded { value, cost: std::mem::take(&mut self.cost) }));
             }
         }
@@ -296,7 +284,9 @@ impl Decoder {
         self.used += whole;
         // Keep the buffer short without moving its rest once per message.
         if self.used == self.input.len() {
-            self.input = Vec::new();
+            // A question after the other of the same size needs no new memory; one huge one is given back.
+            self.input.clear();
+            self.input.shrink_to(KEPT);
             self.used = 0;
         } else if self.used > self.input.len() / 2 {
             self.input.drain(..self.used);
@@ -313,79 +303,109 @@ impl Decoder {
     }
 
     /// Begins a value that stands by itself: at the top, or in an interface.
-    fn begin_delimited(&mut self, id: i64) -> Result<Begun, DecodeError> {
+    fn begin_delimited(&mut self, id: i64, interest: &'static Interest) -> Result<Begun, DecodeError> {
         // Where a struct would have its first field, anything else has a zero.
         if !matches!(self.types.get(id)?, WireType::Struct(_)) && self.message.uint()? != 0 {
             return Err(DecodeError::NotASingleton);
         }
-        self.begin(id)
+        self.begin(id, interest)
     }
 
-    fn begin(&mut self, id: i64) -> Result<Begun, DecodeError> {
-        self.charge(VALUE_COST)?;
-        let value = match self.types.get(id)? {
-            WireType::Bool => Value::Bool(self.message.uint()? != 0),
-            WireType::Int => Value::Int(self.message.int()?),
-            WireType::Uint => Value::Uint(self.message.uint()?),
-            WireType::Float => Value::Float(self.message.float()?),
-            WireType::Complex => Value::Complex(self.message.float()?, self.message.float()?),
-            WireType::Bytes => Value::Bytes(self.counted()?),
-            WireType::Opaque => Value::Opaque(self.counted()?),
-            WireType::String => Value::String(String::from_utf8(self.counted()?).map_err(|_| DecodeError::NotUtf8)?),
-            WireType::Interface => {
-                let length = self.message.uint()?;
-                if length == 0 {
-                    return Ok(Begun::Complete(Value::nil()));
-                }
-                if length > LONGEST_INTERFACE_NAME {
-                    let limit = LONGEST_INTERFACE_NAME as usize;
-                    return Err(DecodeError::LimitExceeded { what: "bytes in the name of a type", limit });
-                }
-                let name =
-                    std::str::from_utf8(self.message.take(length)?).map_err(|_| DecodeError::NotUtf8)?.to_owned();
-                self.charge(size_of::<InterfaceValue>() + name.len())?;
-                return self.push(Frame::Interface { name });
+    fn begin(&mut self, id: i64, interest: &'static Interest) -> Result<Begun, DecodeError> {
+        let any = interest.is_any();
+        if any {
+            self.charge(VALUE_COST)?;
+        }
+        let kind = match self.types.get(id)? {
+            WireType::Struct(kind) => {
+                Kind::Struct { kind: Arc::clone(kind), next: 0, fields: Vec::with_capacity(interest.fields()) }
             }
-            WireType::Struct(kind) => return self.push(Frame::Struct { kind, next: 0, fields: Vec::new() }),
             WireType::List { element, length } => {
+                let (element, length) = (*element, *length);
                 let left = self.message.uint()?;
                 if let Some(expected) = length.filter(|expected| *expected != left) {
                     return Err(DecodeError::WrongArrayLength { expected, found: left });
                 }
-                if left != 0 {
-                    return self.push(Frame::List { element, left, values: Vec::new() });
+                if left == 0 {
+                    return Ok(Begun::Complete(any.then(|| Value::List(Vec::new()))));
                 }
-                Value::List(Vec::new())
+                Kind::List { element, left, values: Vec::new() }
             }
             WireType::Map { key, element } => {
+                let (key, element) = (*key, *element);
                 let left = self.message.uint()?;
-                if left != 0 {
-                    return self.push(Frame::Map { key, element, left, pairs: Vec::new(), waiting: None });
+                if left == 0 {
+                    return Ok(Begun::Complete(any.then(|| Value::Map(Vec::new()))));
                 }
-                Value::Map(Vec::new())
+                Kind::Map { key, element, left, pairs: Vec::new(), waiting: Waiting::Key }
+            }
+            WireType::Interface => match self.interface_name(any)? {
+                Some(name) => Kind::Interface { name },
+                None => return Ok(Begun::Complete(any.then(Value::nil))),
+            },
+            WireType::Scalar(scalar) => {
+                let scalar = *scalar;
+                return Ok(Begun::Complete(if any { Some(self.scalar(scalar)?) } else { self.skip(scalar)? }));
             }
         };
-        Ok(Begun::Complete(value))
-    }
-
-    fn push(&mut self, frame: Frame) -> Result<Begun, DecodeError> {
         if self.stack.len() >= self.limits.max_depth {
             return Err(DecodeError::LimitExceeded { what: "levels of nesting", limit: self.limits.max_depth });
         }
-        self.stack.push(frame);
+        self.stack.push(Frame { interest, kind });
         Ok(Begun::Pushed)
     }
 
-    /// Hands a complete value to the one that contains it, and that to its own, as long as this completes them.
-    fn attach(&mut self, mut value: Value) -> Option<Value> {
-        loop {
-            let Some(frame) = self.stack.pop() else { return Some(value) };
-            let (waiting, complete) = frame.with(value);
-            if let Some(frame) = waiting {
-                self.stack.push(frame);
-                return None;
+    fn scalar(&mut self, scalar: Scalar) -> Result<Value, DecodeError> {
+        Ok(match scalar {
+            Scalar::Bool => Value::Bool(self.message.uint()? != 0),
+            Scalar::Int => Value::Int(self.message.int()?),
+            Scalar::Uint => Value::Uint(self.message.uint()?),
+            Scalar::Float => Value::Float(self.message.float()?),
+            Scalar::Complex => Value::Complex(self.message.float()?, self.message.float()?),
+            Scalar::Bytes => Value::Bytes(self.counted()?),
+            Scalar::Opaque => Value::Opaque(self.counted()?),
+            Scalar::String => Value::String(String::from_utf8(self.counted()?).map_err(|_| DecodeError::NotUtf8)?),
+        })
+    }
+
+    /// Walks over a scalar.
+    fn skip(&mut self, scalar: Scalar) -> Result<Done, DecodeError> {
+        match scalar {
+            Scalar::Bool | Scalar::Int | Scalar::Uint | Scalar::Float => self.message.uint().map(drop)?,
+            Scalar::Complex => {
+                self.message.uint()?;
+                self.message.uint()?;
             }
-            value = complete?;
+            Scalar::Bytes | Scalar::Opaque | Scalar::String => self.message.counted().map(drop)?,
+        }
+        Ok(None)
+    }
+
+    /// The name of the type in an interface, if it is wanted; none of an interface that holds nothing.
+    fn interface_name(&mut self, any: bool) -> Result<Option<String>, DecodeError> {
+        let length = self.message.uint()?;
+        if length == 0 {
+            return Ok(None);
+        }
+        if length > LONGEST_INTERFACE_NAME {
+            let limit = LONGEST_INTERFACE_NAME as usize;
+            return Err(DecodeError::LimitExceeded { what: "bytes in the name of a type", limit });
+        }
+        let name = self.message.take(length)?;
+        if !any {
+            return Ok(Some(String::new()));
+        }
+        let name = std::str::from_utf8(name).map_err(|_| DecodeError::NotUtf8)?.to_owned();
+        self.charge(size_of::<InterfaceValue>() + name.len())?;
+        Ok(Some(name))
+    }
+
+    /// Hands a complete value to the one that contains it, and that to its own, as long as this completes them.
+    fn attach(&mut self, mut value: Done) -> Option<Done> {
+        loop {
+            let Some(frame) = self.stack.last_mut() else { return Some(value) };
+            value = frame.take(value)?;
+            self.stack.pop();
         }
     }
 
@@ -410,36 +430,4 @@ impl Decoder {
 enum Place {
     Top,
     Interface,
-}
-
-impl Frame {
-    /// The frame with one more value in it, or the complete value it has become.
-    fn with(self, value: Value) -> (Option<Self>, Option<Value>) {
-        match self {
-            Self::Struct { kind, next, mut fields } => {
-                if let Some((name, _)) = next.checked_sub(1).and_then(|field| kind.fields.get(field)) {
-                    fields.push((Arc::clone(name), value));
-                }
-                (Some(Self::Struct { kind, next, fields }), None)
-            }
-            Self::List { element, left, mut values } => {
-                values.push(value);
-                match left - 1 {
-                    0 => (None, Some(Value::List(values))),
-                    left => (Some(Self::List { element, left, values }), None),
-                }
-            }
-            Self::Map { key, element, left, pairs, waiting: None } => {
-                (Some(Self::Map { key, element, left, pairs, waiting: Some(value) }), None)
-            }
-            Self::Map { key, element, left, mut pairs, waiting: Some(name) } => {
-                pairs.push((name, value));
-                match left - 1 {
-                    0 => (None, Some(Value::Map(pairs))),
-                    left => (Some(Self::Map { key, element, left, pairs, waiting: None }), None),
-                }
-            }
-            Self::Interface { name } => (None, Some(Value::interface(name, value))),
-        }
-    }
 }

@@ -4,6 +4,8 @@
 mod bytes;
 pub mod decode;
 pub mod encode;
+mod frame;
+pub mod interest;
 pub mod schema;
 pub mod time;
 mod types;

@@ -1,7 +1,6 @@
 //! The types a gob stream defines about itself, kept for as long as the stream lives. Definitions may name types that
 //! come later or themselves; nothing here follows them, so a loop costs nothing until a value walks it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::gob::bytes::Message;
@@ -21,8 +20,18 @@ pub(crate) const COMPLEX: i64 = 7;
 pub(crate) const INTERFACE: i64 = 8;
 
 /// How to read a value of a type.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum WireType {
+    Scalar(Scalar),
+    Interface,
+    Struct(Arc<StructType>),
+    List { element: i64, length: Option<u64> },
+    Map { key: i64, element: i64 },
+}
+
+/// A value that contains no other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scalar {
     Bool,
     Int,
     Uint,
@@ -30,10 +39,6 @@ pub(crate) enum WireType {
     Complex,
     Bytes,
     String,
-    Interface,
-    Struct(Arc<StructType>),
-    List { element: i64, length: Option<u64> },
-    Map { key: i64, element: i64 },
     Opaque,
 }
 
@@ -46,30 +51,39 @@ pub(crate) struct StructType {
 /// The definitions of one direction of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct TypeTable {
-    defined: HashMap<i64, WireType>,
+    /// By number, in order: every value looks its type up.
+    defined: Vec<(i64, WireType)>,
     bytes: usize,
 }
 
 impl TypeTable {
-    pub(crate) fn get(&self, id: i64) -> Result<WireType, DecodeError> {
+    pub(crate) fn get(&self, id: i64) -> Result<&WireType, DecodeError> {
         Ok(match id {
-            BOOL => WireType::Bool,
-            INT => WireType::Int,
-            UINT => WireType::Uint,
-            FLOAT => WireType::Float,
-            BYTES => WireType::Bytes,
-            STRING => WireType::String,
-            COMPLEX => WireType::Complex,
-            INTERFACE => WireType::Interface,
-            _ => self.defined.get(&id).cloned().ok_or(DecodeError::UnknownType { id })?,
+            BOOL => &WireType::Scalar(Scalar::Bool),
+            INT => &WireType::Scalar(Scalar::Int),
+            UINT => &WireType::Scalar(Scalar::Uint),
+            FLOAT => &WireType::Scalar(Scalar::Float),
+            BYTES => &WireType::Scalar(Scalar::Bytes),
+            STRING => &WireType::Scalar(Scalar::String),
+            COMPLEX => &WireType::Scalar(Scalar::Complex),
+            INTERFACE => &WireType::Interface,
+            _ => {
+                let place = self.place(id).map_err(|_| DecodeError::UnknownType { id })?;
+                self.defined.get(place).map(|(_, defined)| defined).ok_or(DecodeError::UnknownType { id })?
+            }
         })
+    }
+
+    /// Where a type is, or where it would be.
+    fn place(&self, id: i64) -> Result<usize, usize> {
+        self.defined.binary_search_by_key(&id, |(id, _)| *id)
     }
 
     /// Reads the definition of type `id` from where `message` stands.
     pub(crate) fn define(&mut self, id: i64, message: &mut Message, limits: &Limits) -> Result<(), DecodeError> {
-        if id < FIRST_USER_TYPE || self.defined.contains_key(&id) {
+        let Some(place) = self.place(id).err().filter(|_| id >= FIRST_USER_TYPE) else {
             return Err(DecodeError::DuplicateType { id });
-        }
+        };
         if self.defined.len() >= limits.max_types {
             return Err(DecodeError::LimitExceeded { what: "types defined on one stream", limit: limits.max_types });
         }
@@ -79,7 +93,7 @@ impl TypeTable {
         if self.bytes > limits.max_type_bytes {
             return Err(DecodeError::LimitExceeded { what: "bytes of type definitions", limit: limits.max_type_bytes });
         }
-        self.defined.insert(id, defined);
+        self.defined.insert(place, (id, defined));
         Ok(())
     }
 }
@@ -128,7 +142,7 @@ impl Definition<'_> {
             2 => WireType::Struct(Arc::new(StructType { name, fields })),
             3 => WireType::Map { key: first, element: second },
             // GobEncoder, BinaryMarshaler, TextMarshaler: all three are counted bytes.
-            4..=6 => WireType::Opaque,
+            4..=6 => WireType::Scalar(Scalar::Opaque),
             _ => return Err(self.malformed("its kind is unknown")),
         })
     }

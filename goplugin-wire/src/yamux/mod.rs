@@ -233,7 +233,7 @@ impl Yamux {
     /// frames come first, then each stream in its turn.
     pub fn take_output(&mut self, enough: usize) -> Vec<u8> {
         let mut out = std::mem::take(&mut self.urgent);
-        while out.len() < enough {
+        while out.len() < enough && self.streams.values().any(Stream::has_output) {
             let after = self.streams.range(self.turn.saturating_add(1)..);
             let order: Vec<u32> = after.chain(self.streams.range(..=self.turn)).map(|(id, _)| *id).collect();
             let before = out.len();

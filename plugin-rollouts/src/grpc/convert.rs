@@ -70,10 +70,9 @@ impl StepPhase {
 /// The Rollout for a message.
 pub fn rollout_to_wire(rollout: AskingRollout) -> wire::Rollout {
     let AskingRollout { namespace, name, uid, template, stable_pod_hash, canary_pod_hash, step_index } = rollout;
-    let template = template.map(|template| wire::Template {
-        labels: template.labels().clone(),
-        annotations: template.annotations().clone(),
-        image: template.image().to_owned(),
+    let template = template.map(|template| {
+        let (labels, annotations, image) = template.into_maps();
+        wire::Template { labels, annotations, image }
     });
     wire::Rollout { namespace, name, uid, template, stable_pod_hash, canary_pod_hash, step_index }
 }
@@ -90,13 +89,8 @@ pub fn rollout_from_wire(rollout: Option<wire::Rollout>) -> Result<AskingRollout
             return Err(BadMessage::Absent { field });
         }
     }
-    let template = template.map(|wire::Template { labels, annotations, image }| {
-        PodTemplate::new(
-            labels.iter().map(|(key, value)| (key.as_str(), value.as_str())),
-            annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())),
-            &image,
-        )
-    });
+    let template =
+        template.map(|wire::Template { labels, annotations, image }| PodTemplate::of_maps(labels, annotations, image));
     Ok(AskingRollout { namespace, name, uid, template, stable_pod_hash, canary_pod_hash, step_index })
 }
 

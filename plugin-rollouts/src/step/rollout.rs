@@ -3,7 +3,7 @@
 //! Lossy on this wire: a zero behind a Go pointer, an empty map and an empty string arrive as absent (research/argo.md
 //! A4), so nothing here tells "unset" from "zero". Nothing else of the Rollout is looked at, whatever it holds.
 
-use goplugin_wire::Value;
+use goplugin_wire::{Interest, Value};
 
 use crate::template::PodTemplate;
 
@@ -51,7 +51,20 @@ pub enum BadArgument {
     },
 }
 
-/// Reads the argument of Run, Terminate or Abort.
+/// All that [`pick`] reads: of a Rollout's hundreds of values no other is kept.
+pub static PICKED: Interest = {
+    use Interest::{Fields, Whole};
+    const META: Interest = Fields(&[("Namespace", Whole), ("Name", Whole), ("UID", Whole)]);
+    const LABELLED: Interest = Fields(&[("Labels", Whole), ("Annotations", Whole)]);
+    const POD: Interest = Fields(&[("Containers", Fields(&[("Image", Whole)]))]);
+    const TEMPLATE: Interest = Fields(&[("ObjectMeta", LABELLED), ("Spec", POD)]);
+    const STATUS: Interest = Fields(&[("StableRS", Whole), ("CurrentPodHash", Whole), ("CurrentStepIndex", Whole)]);
+    const ROLLOUT: Interest =
+        Fields(&[("ObjectMeta", META), ("Spec", Fields(&[("Template", TEMPLATE)])), ("Status", STATUS)]);
+    Fields(&[("Rollout", ROLLOUT), ("Context", Fields(&[("Config", Whole), ("Status", Whole)]))])
+};
+
+/// Reads the argument of Run, Terminate or Abort. What it reads is listed in [`PICKED`].
 ///
 /// # Errors
 /// [`BadArgument`]; a field of a wrong type counts as absent.
@@ -170,6 +183,38 @@ pub(crate) mod tests {
             }
         }
         Value::Struct(record)
+    }
+
+    /// What the wire leaves of a value when it keeps only so much.
+    fn kept(value: &Value, interest: &Interest) -> Value {
+        let (Interest::Fields(wanted), Value::Struct(record)) = (interest, value) else {
+            let inner = |value: &Value| kept(value, interest);
+            return match value {
+                Value::List(values) => Value::List(values.iter().map(inner).collect()),
+                Value::Interface(Some(held)) => Value::interface(held.name.clone(), inner(&held.value)),
+                other => other.clone(),
+            };
+        };
+        let mut record = record.clone();
+        record.fields.retain(|(name, _)| wanted.iter().any(|(field, _)| *field == &**name));
+        for (name, field) in &mut record.fields {
+            let (_, interest) = wanted.iter().find(|(wanted, _)| *wanted == &**name).unwrap();
+            *field = kept(field, interest);
+        }
+        Value::Struct(record)
+    }
+
+    #[test]
+    fn the_wire_keeps_all_that_is_picked() {
+        let mut whole = argument(rollout_value(), "{}");
+        let Value::Interface(Some(held)) = &mut whole else { panic!() };
+        let Value::Struct(arguments) = &mut held.value else { panic!() };
+        let Value::Struct(context) = &mut arguments.fields[1].1 else { panic!() };
+        context.fields.push(("Status".into(), b"{\"version\": 1}".to_vec().into()));
+        let less = kept(&whole, &PICKED);
+        assert_eq!(less.at(&["Context", "PluginName"]), None, "and nothing else");
+        assert_eq!(pick(&less), pick(&whole));
+        assert!(!pick(&less).unwrap().status.is_empty());
     }
 
     #[test]

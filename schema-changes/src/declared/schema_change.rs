@@ -169,7 +169,7 @@ pub(crate) fn read_schema_change(
     let soak = spec.soak.clone();
     let mut foreign = Vec::new();
     let refactoring = check_refactoring(&mut complaints, &mut foreign, spec, engine, around.files);
-    let soak = check_soak(&mut complaints, soak.as_deref(), refactoring.as_ref(), engine);
+    let soak = check_soak(&mut complaints, soak.as_deref(), refactoring.as_ref());
     let mut errors = complaints.into_errors();
     errors.append(&mut foreign);
     match (name, target, refactoring) {

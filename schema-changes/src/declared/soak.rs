@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Engine, Soak, declared::Complaints, dialect::Dialect, refactoring::Refactoring};
+use crate::{Soak, declared::Complaints, refactoring::Refactoring};
 
 const HELD: &str = "held";
 const LONGEST_DAYS: u64 = 3_650;
@@ -12,16 +12,9 @@ pub(crate) fn check_soak(
     complaints: &mut Complaints<'_>,
     text: Option<&str>,
     refactoring: Option<&Refactoring>,
-    engine: Engine,
 ) -> Option<Soak> {
     let text = text?;
     let path = ["spec", "soak"];
-    if Dialect::of(engine).commits_ddl() {
-        // Between the rename of the column and the triggers that go on filling it, writes would pass it by.
-        let message = format!("{engine} cannot hide a column and lose no write: that takes several statements there");
-        complaints.add(&path, message, "remove it; the contract waits for the versions of the old shape as before");
-        return None;
-    }
     if refactoring.is_some_and(|refactoring| !refactoring.hides()) {
         complaints.add(&path, "this change hides nothing: its contract takes no column away", "remove it");
         return None;

@@ -95,6 +95,17 @@ pub(crate) fn place(prefix: &str, table: &str) -> String {
 
 /// One ALTER TABLE, by the cheapest algorithm that the engine accepts; never by a copy, during which nobody can write.
 pub(crate) fn alter(dialect: Dialect, what: String, table: &str, actions: &[String], present: Option<String>) -> Step {
+    Step::Alone(altered(dialect, what, table, actions, present))
+}
+
+/// The same, for whoever needs the statement itself.
+pub(crate) fn altered(
+    dialect: Dialect,
+    what: String,
+    table: &str,
+    actions: &[String],
+    present: Option<String>,
+) -> Alone {
     let head = format!("ALTER TABLE {} {}", dialect.quote(table), actions.join(", "));
     // MySQL takes no LOCK clause beside ALGORITHM=INSTANT, and has no NOCOPY.
     let ways: &[&str] = if dialect == Dialect::Mariadb {
@@ -104,7 +115,7 @@ pub(crate) fn alter(dialect: Dialect, what: String, table: &str, actions: &[Stri
     };
     let mut ways = ways.iter().map(|way| format!("{head}, {way}"));
     let statement = ways.next().unwrap_or_default();
-    Step::Alone(Alone { what, tables: vec![table.to_owned()], statement, otherwise: ways.collect(), present })
+    Alone { what, tables: vec![table.to_owned()], statement, otherwise: ways.collect(), present }
 }
 
 /// Columns of this change, added by one ALTER: names and what follows them.
@@ -239,6 +250,21 @@ pub(crate) fn drop_trigger(site: &Site<'_>, what: String, table: &str, suffix: &
 /// The triggers that keep both shapes of a mapping equal, in the order in which they are made: rows that an INSERT
 /// filled would be left behind by an UPDATE that nobody watches yet.
 pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> [Trigger; 2] {
+    let handler = Writer { written: mapping.is_written() }.handler();
+    let Bodies { update, insert } = bodies(site, mapping);
+    [
+        Trigger { suffix: "_u", event: "UPDATE", body: format!("{handler}{update}") },
+        Trigger { suffix: "_i", event: "INSERT", body: format!("{handler}{insert}") },
+    ]
+}
+
+/// What the triggers do, without the handler that each of them begins with.
+pub(crate) struct Bodies {
+    pub(crate) update: String,
+    pub(crate) insert: String,
+}
+
+pub(crate) fn bodies(site: &Site<'_>, mapping: &Mapping<'_>) -> Bodies {
     let (old, new) = (mapping.old_of("NEW."), mapping.new_of("NEW."));
     let (old_before, new_before) = (mapping.old_of("OLD."), mapping.new_of("OLD."));
     let disagree = mapping.new_differ(&new, &mapping.forward(&old));
@@ -264,8 +290,7 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> [Trigger; 2] {
     let key_moved = differ(&key_types, &key("OLD."), &key("NEW."));
     let marker = site.dialect.quote(&site.marker_name());
     let insert = [
-        writer.handler(),
-        &format!("  IF {disagree}{blank} THEN\n    IF {}{blank} THEN\n", any_set(&new)),
+        &*format!("  IF {disagree}{blank} THEN\n    IF {}{blank} THEN\n", any_set(&new)),
         &to_old("      "),
         "    ELSE\n",
         &to_new("      "),
@@ -273,8 +298,7 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> [Trigger; 2] {
     ]
     .concat();
     let update = [
-        writer.handler(),
-        &format!("  IF NEW.{marker} = OLD.{marker} THEN\n"),
+        &*format!("  IF NEW.{marker} = OLD.{marker} THEN\n"),
         &format!("    IF {} THEN\n", mapping.new_differ(&new_before, &new)),
         &format!("      IF {disagree} THEN\n"),
         "        /* A row that was never filled: what the writer left out comes from the old side. */\n",
@@ -294,7 +318,7 @@ pub(crate) fn sync(site: &Site<'_>, mapping: &Mapping<'_>) -> [Trigger; 2] {
         "    END IF;\n  END IF;\n",
     ]
     .concat();
-    [Trigger { suffix: "_u", event: "UPDATE", body: update }, Trigger { suffix: "_i", event: "INSERT", body: insert }]
+    Bodies { update, insert }
 }
 
 /// Writes assignments into a trigger that must not raise.

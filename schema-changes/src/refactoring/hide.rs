@@ -5,12 +5,13 @@
 //! it would hold had it never been hidden. Its NOT NULL and its default stay on it, as the triggers fill it.
 
 use crate::{
-    Refused, Step,
+    Refused, Step, WayBack,
     dialect::Dialect,
     refactoring::{
         Site,
         mapping::Mapping,
         mapping_moves::{contract_now, made},
+        mysql_hide,
     },
 };
 
@@ -35,8 +36,11 @@ fn hide(mapping: &Mapping<'_>, hidden: &Mapping<'_>, site: &Site<'_>) -> Step {
     }
 }
 
-/// The one step that brings a hidden column back, while it is there; none when nothing is hidden.
-pub(super) fn restore(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<Step> {
+/// What brings a hidden column back, while it is there; none when nothing is hidden.
+pub(super) fn restore(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<WayBack> {
+    if mapping.dialect.commits_ddl() {
+        return mysql_hide::restore(mapping, site);
+    }
     if mapping.old.name != site.hidden_name() {
         return None;
     }
@@ -49,7 +53,7 @@ pub(super) fn restore(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<Step> {
         let (table, check) = (mapping.dialect.quote(mapping.table), mapping.dialect.quote(&site.object_name("_nn")));
         statements.push(format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}"));
     }
-    Some(Step::Transaction {
+    Some(WayBack::Together {
         what: format!("bring {} of {} back", mapping.old.declared, mapping.table),
         tables: vec![mapping.table.to_owned()],
         statements,

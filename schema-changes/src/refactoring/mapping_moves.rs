@@ -1,7 +1,7 @@
 //! What renaming and splitting have in common: the steps of every move over a `Mapping`.
 
 use crate::{
-    Backfill, Loss, Refused, Step, SyncObject, Verification,
+    Alone, Backfill, Loss, Refused, Step, SyncObject, Verification,
     dialect::{Dialect, Made, all_null, any_set, assignments, literal, operand, postgres, sqlite, sqlite_table},
     refactoring::{Leg, Site, hide, mapping::Mapping, mysql_moves},
 };
@@ -240,10 +240,12 @@ pub(super) fn contract_now(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec
 }
 
 /// A step in whose place there is nothing to do.
-fn nothing(step: Step) -> Step {
+pub(super) fn nothing(step: Step) -> Step {
     match step {
-        Step::Transaction { what, .. } => Step::Transaction { what, tables: Vec::new(), statements: Vec::new() },
-        other @ (Step::Hide { .. } | Step::Alone(_) | Step::Backfill(_) | Step::Verify(_)) => other,
+        Step::Transaction { what, .. } | Step::Alone(Alone { what, .. }) => {
+            Step::Transaction { what, tables: Vec::new(), statements: Vec::new() }
+        }
+        other @ (Step::Hide { .. } | Step::HideAlone(_) | Step::Backfill(_) | Step::Verify(_)) => other,
     }
 }
 

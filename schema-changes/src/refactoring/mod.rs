@@ -6,6 +6,7 @@ mod hide;
 pub(crate) mod mapping;
 mod mapping_moves;
 mod mysql_add_column;
+mod mysql_hide;
 mod mysql_moves;
 pub(crate) mod plain_sql;
 pub(crate) mod rename_column;
@@ -20,7 +21,7 @@ use schema_phases::{ChangeName, Conversion, LiveChange, Move, PhaseWindow, Schem
 use serde::Serialize;
 
 use crate::{
-    Catalog, ColumnFacts, Engine, Loss, SchemaChange, Step, SyncObject, TableFacts,
+    Catalog, ColumnFacts, Engine, Loss, SchemaChange, Step, SyncObject, TableFacts, WayBack,
     declared::{Complaints, suggest},
     dialect::Dialect,
     refactoring::{
@@ -349,17 +350,30 @@ pub fn steps(change: &SchemaChange, step: Move, engine: Engine, catalog: &Catalo
     }
 }
 
-/// The step that brings a hidden old shape back, exactly as it was at `migrated`; none when nothing is hidden.
+/// What brings a hidden old shape back, exactly as it was at `migrated`; none when nothing is hidden.
 ///
 /// # Errors
 /// [`Refused`].
-pub fn restore(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> Result<Option<Step>, Refused> {
+pub fn restore(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> Result<Option<WayBack>, Refused> {
     let site = Site::new(change, engine, catalog);
     match &change.refactoring {
         Refactoring::RenameColumn(this) => Ok(hide::restore(&this.mapping(&site, Leg::Contract)?, &site)),
         Refactoring::SplitColumn(this) => Ok(hide::restore(&this.mapping(&site, Leg::Contract)?, &site)),
         Refactoring::CreateTable(_) | Refactoring::AddColumn(_) | Refactoring::Sql(_) => Ok(None),
     }
+}
+
+/// Whether somebody began to bring a hidden old shape back, and was stopped before all of it was done. Only where that is
+/// several statements.
+pub fn is_coming_back(change: &SchemaChange, engine: Engine, catalog: &Catalog) -> bool {
+    let (table, old) = match &change.refactoring {
+        Refactoring::RenameColumn(this) => (&this.table, this.was()),
+        Refactoring::SplitColumn(this) => (&this.table, this.was()),
+        Refactoring::CreateTable(_) | Refactoring::AddColumn(_) | Refactoring::Sql(_) => return false,
+    };
+    let hidden = hidden_name(&change.profile.name);
+    let is_back = |facts: &TableFacts| facts.column(old).is_some() && facts.column(&hidden).is_none();
+    Dialect::of(engine).commits_ddl() && catalog.get(table).is_some_and(is_back)
 }
 
 /// What `step` loses, each with the query that counts it; empty when it loses nothing.

@@ -5,11 +5,16 @@
 
 use crate::{
     Refused, Step, SyncObject,
-    dialect::{Dialect, mysql, mysql_type},
+    dialect::{
+        Dialect,
+        mysql::{self, Trigger},
+        mysql_type,
+    },
     refactoring::{
         Leg, Site,
         mapping::Mapping,
         mapping_moves::{backfill, verification},
+        mysql_hide,
     },
 };
 
@@ -25,12 +30,7 @@ pub(super) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<
     let ours: Vec<&str> = names.iter().copied().chain([marker.as_str()]).collect();
     let drop_new = |what: String| mysql::drop_columns(site.dialect, what, table, &ours);
     let [update, insert] = mysql::sync(site, mapping);
-    let stop = format!("stop keeping {} and {listed} of {table} equal", mapping.old.name);
-    let drop_triggers = || {
-        [&insert, &update].map(|trigger| {
-            mysql::drop_trigger(site, format!("{stop}: {}s", trigger.event.to_ascii_lowercase()), table, trigger.suffix)
-        })
-    };
+    let drop_triggers = || dropped(site, mapping, &[&insert, &update]);
     Ok(match leg {
         Leg::Expand => vec![add_new(mapping, site, &marker)],
         Leg::Sync => {
@@ -43,20 +43,11 @@ pub(super) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<
             all
         }
         Leg::Migrate => vec![Step::Backfill(marked(mapping, site, &marker)), Step::Verify(verification(mapping))],
-        Leg::Contract => {
-            // Foreign keys and restores write past triggers; what disagrees now could not be told from a loss later.
-            let mut all = vec![Step::Verify(verification(mapping))];
-            all.extend(inherit(mapping, site));
-            all.push(default_for_old(mapping, site)?);
-            all.extend(drop_triggers());
-            let gone = [mapping.old.name, marker.as_str()];
-            let what = format!("drop {} from {table}", mapping.old.name);
-            all.push(mysql::drop_columns(site.dialect, what, table, &gone));
-            all
-        }
+        Leg::Contract if site.hides => mysql_hide::contract(mapping, site)?,
+        Leg::Contract => contract_now(mapping, site, &[&insert, &update], &[mapping.old.name, &marker])?,
         Leg::UndoExpand => vec![drop_new(format!("drop {listed} from {table}"))],
         Leg::UndoSync => {
-            let mut all = drop_triggers().to_vec();
+            let mut all = drop_triggers();
             // What stands in them would be stale when the change goes forward again.
             all.push(drop_new(format!("empty {listed} of {table}: drop them")));
             all.push(add_new(mapping, site, &marker));
@@ -64,6 +55,33 @@ pub(super) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<
         }
         Leg::UndoMigrate => Vec::new(),
     })
+}
+
+/// The old column goes at once, with the triggers and columns that were there for it.
+pub(super) fn contract_now(
+    mapping: &Mapping<'_>,
+    site: &Site<'_>,
+    triggers: &[&Trigger],
+    gone: &[&str],
+) -> Result<Vec<Step>, Refused> {
+    // Foreign keys and restores write past triggers; what disagrees now could not be told from a loss later.
+    let mut all = vec![Step::Verify(verification(mapping))];
+    all.extend(inherit(mapping, site));
+    all.push(default_for_old(mapping, site)?);
+    all.extend(dropped(site, mapping, triggers));
+    let what = format!("drop {} from {}", mapping.old.name, mapping.table);
+    all.push(mysql::drop_columns(site.dialect, what, mapping.table, gone));
+    Ok(all)
+}
+
+pub(super) fn dropped(site: &Site<'_>, mapping: &Mapping<'_>, triggers: &[&Trigger]) -> Vec<Step> {
+    let table = mapping.table;
+    let names: Vec<&str> = mapping.new.iter().map(|column| column.name).collect();
+    let stop = format!("stop keeping {} and {} of {table} equal", mapping.old.name, names.join(", "));
+    let drop = |trigger: &&Trigger| {
+        mysql::drop_trigger(site, format!("{stop}: {}s", trigger.event.to_ascii_lowercase()), table, trigger.suffix)
+    };
+    triggers.iter().map(drop).collect()
 }
 
 fn add_new(mapping: &Mapping<'_>, site: &Site<'_>, marker: &str) -> Step {
@@ -143,5 +161,10 @@ fn default_for_old(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Step, Refus
 }
 
 pub(super) fn sync_objects(mapping: &Mapping<'_>, site: &Site<'_>) -> Vec<SyncObject> {
-    mysql::sync(site, mapping).iter().map(|trigger| mysql::object(site, mapping.table, trigger)).collect()
+    let triggers = if mapping.old.name == site.hidden_name() {
+        mysql_hide::either(site, mapping)
+    } else {
+        mysql::sync(site, mapping)
+    };
+    triggers.iter().map(|trigger| mysql::object(site, mapping.table, trigger)).collect()
 }

@@ -122,7 +122,7 @@ fn told(engine: Engine, change: &SchemaChange, new: &[(&str, &str)]) -> String {
                         writeln!(text, "{statement};").unwrap();
                     }
                 }
-                Step::Hide { .. } => panic!("nobody asked for a soak"),
+                Step::Hide { .. } | Step::HideAlone(_) => panic!("nobody asked for a soak"),
                 Step::Alone(Alone { what, tables, statement, otherwise, present }) => {
                     let locks = if tables.is_empty() { String::new() } else { format!(", locks {tables:?}") };
                     writeln!(text, "-- {what} (alone{locks})").unwrap();
@@ -394,7 +394,12 @@ fn a_soak_hides_the_old_shape_first_and_can_bring_it_back() {
                 assert_eq!(steps(&change, contract, engine, &hidden).unwrap().len(), places);
             }
             tell("once hidden", steps(&change, contract, engine, &hidden).unwrap().split_off(places - 1));
-            tell("restore", crate::restore(&change, engine, &hidden).unwrap().into_iter().collect());
+            let Some(crate::WayBack::Together { what, tables, statements }) =
+                crate::restore(&change, engine, &hidden).unwrap()
+            else {
+                panic!("{engine} brings it back in one transaction")
+            };
+            tell("restore", vec![Step::Transaction { what, tables, statements }]);
             let mut gone = before.clone();
             gone.get_mut("customers").unwrap().columns.retain(|one| one.name != column);
             assert_eq!(steps(&change, contract, engine, &gone).unwrap().len(), places);
@@ -476,4 +481,62 @@ fn the_definition_changes_with_the_statements_and_with_nothing_else() {
     );
     assert_ne!(of(SPLIT), of(&swapped));
     assert_ne!(of(SPLIT), of(&SPLIT.replace("\" \"", "\"-\"")));
+}
+
+/// The same where each statement stands alone.
+#[test]
+fn a_soak_where_ddl_commits_by_itself_hides_by_one_statement_and_stops_anywhere() {
+    let contract = moving(SchemaPhase::Migrated, SchemaPhase::Contracted);
+    for engine in [Engine::Mysql, Engine::Mariadb] {
+        for (name, refactoring, column, new) in
+            [("split", SPLIT, "full_name", SPLIT_NEW), ("rename", RENAME, "mail", &[("email", "text")][..])]
+        {
+            let change = change(engine, name, &format!("soak: 1h\n{refactoring}"));
+            let before = expanded(engine, &change, new);
+            let mut text = String::new();
+            let mut tell = |what: &str, alone: &Alone| {
+                let present = alone.present.as_deref().unwrap_or("nothing");
+                writeln!(text, "-- {what}{}\n-- unless 1 = {present};\n{};", alone.what, alone.statement).unwrap();
+            };
+            let all = steps(&change, contract, engine, &before).unwrap();
+            let mut at_once = change.clone();
+            at_once.soak = None;
+            // A contract at once has no place in common with what hides, so that a runner can tell the two apart.
+            for (place, step) in steps(&at_once, contract, engine, &before).unwrap().iter().enumerate() {
+                assert!(all[place].is_empty() || (place == 0 && all[place] == *step), "{place}: {step:?}");
+            }
+            for step in &all {
+                match step {
+                    Step::Alone(alone) => tell("", alone),
+                    Step::HideAlone(alone) => tell("HIDE: ", alone),
+                    Step::Verify(_) => {}
+                    empty @ (Step::Transaction { .. } | Step::Hide { .. } | Step::Backfill(_)) => {
+                        assert!(empty.is_empty(), "{empty:?}");
+                    }
+                }
+            }
+
+            let hidden_name = format!("zzz_phasegate_{name}_old");
+            let mut hidden = before.clone();
+            let facts = hidden.get_mut("customers").unwrap();
+            facts.columns.iter_mut().find(|one| one.name == column).unwrap().name.clone_from(&hidden_name);
+            // Hidden or not, the steps are the same: whoever resumes finds its triggers as they were made.
+            assert_eq!(steps(&change, contract, engine, &hidden).unwrap().len(), all.len());
+            let made = |steps: &[Step]| -> Vec<String> {
+                let alone = |step: &Step| if let Step::Alone(one) = step { Some(one.statement.clone()) } else { None };
+                steps.iter().filter_map(alone).filter(|sql| sql.contains("TRIGGER")).collect()
+            };
+            assert_eq!(made(&steps(&change, contract, engine, &hidden).unwrap()), made(&all));
+            let Some(crate::WayBack::Apart(back)) = crate::restore(&change, engine, &hidden).unwrap() else {
+                panic!("{engine} brings it back statement by statement")
+            };
+            back.iter().for_each(|alone| tell("BACK: ", alone));
+            // Stopped behind the first of them, it goes on; a column that somebody else made is nobody's to rename.
+            assert!(
+                crate::is_coming_back(&change, engine, &before) && !crate::is_coming_back(&change, engine, &hidden)
+            );
+            assert_eq!(crate::restore(&change, engine, &before).unwrap(), Some(crate::WayBack::Apart(back)));
+            insta::assert_snapshot!(format!("{engine}-{name}-soak"), text);
+        }
+    }
 }

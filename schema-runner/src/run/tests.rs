@@ -10,7 +10,7 @@ use phase_ledger::{
     Cell, LedgerEntry, WriteError,
     memory::{Memory, WriteFault},
 };
-use schema_changes::{Alone, Catalog, Loss, Step, SyncObject, Trace, Verification};
+use schema_changes::{Alone, Catalog, Loss, Step, SyncObject, Trace, Verification, WayBack};
 use schema_phases::{ChangeName, LiveChange, Missing, Moment, Move, PlanDigest, Sighting};
 
 mod integrity;
@@ -107,13 +107,17 @@ impl Moves for Scripted {
         }])
     }
 
-    fn restore(&self, change: &SchemaChange, _: &Catalog) -> Result<Option<Step>, CannotMove> {
+    fn restore(&self, change: &SchemaChange, _: &Catalog) -> Result<Option<WayBack>, CannotMove> {
         let name = change.profile.name.to_string();
-        Ok(Some(Step::Transaction {
+        Ok(Some(WayBack::Together {
             what: "bring it back".into(),
             tables: vec![name.clone()],
             statements: vec![format!("{name} back")],
         }))
+    }
+
+    fn is_coming_back(&self, _: &SchemaChange, _: &Catalog) -> bool {
+        false
     }
 
     fn traces(&self, _: &SchemaChange, _: SchemaPhase, _: bool) -> Vec<Trace> {

@@ -290,7 +290,7 @@ impl Bench {
     pub(crate) async fn one(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Transaction { statements, .. } | Step::Hide { statements, .. } => self.transaction(statements).await,
-            Step::Alone(alone) => self.alone(alone).await,
+            Step::Alone(alone) | Step::HideAlone(alone) => self.alone(alone).await,
             Step::Backfill(fill) => {
                 let table = quote(self.engine(), &fill.table);
                 self.run(&format!("UPDATE {table} SET {} WHERE {}", fill.assignments, fill.unfilled)).await

@@ -102,7 +102,7 @@ fn kill(signal: &str, pid: u32) {
 }
 
 /// Runs again and again, each time killed a few messages later, until one comes to its end. Returns the kills.
-async fn killed_at_each_message(database: &Database, project: &Project, stride: usize) -> usize {
+pub(crate) async fn killed_at_each_message(database: &Database, project: &Project, stride: usize) -> usize {
     let (plan, live) = (project.plan.to_str().unwrap(), project.live.to_str().unwrap());
     let mut kills = 0;
     for round in 1.. {
