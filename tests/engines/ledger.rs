@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a failed test should panic"
+    clippy::print_stdout,
+    reason = "a failed test should panic; some print what they measured"
 )]
 
 use async_trait::async_trait;
