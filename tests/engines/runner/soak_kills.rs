@@ -18,8 +18,7 @@ const ROWS: i64 = 500;
 /// Runs again and again, each time killed behind the next thing that it does, until one comes to its end. Returns the
 /// kills. What is done again by each run, as nobody remembers it, needs one thing more from time to time.
 async fn killed_behind_each_step(database: &Database, project: &Project) -> usize {
-    let mut kills = 0;
-    for behind in (1..=6).flat_map(|behind| [behind; 8]) {
+    for (kills, behind) in (1..=6).flat_map(|behind| [behind; 8]).enumerate() {
         let mut running = Running::start(run_command(database, project, &["--output", "json"]));
         let mut done = 0;
         while done < behind {
@@ -27,7 +26,6 @@ async fn killed_behind_each_step(database: &Database, project: &Project) -> usiz
             done += usize::from(event["event"] == "step_done");
         }
         running.kill().await;
-        kills += 1;
     }
     panic!("it never comes to its end");
 }
