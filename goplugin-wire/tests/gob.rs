@@ -530,7 +530,15 @@ fn pruned(value: Value, interest: &Interest) -> Option<Value> {
             let InterfaceValue { name, value } = *held;
             Value::interface(name, pruned(value, interest).unwrap())
         }
-        scalar => scalar,
+        scalar @ (Value::Bool(_)
+        | Value::Int(_)
+        | Value::Uint(_)
+        | Value::Float(_)
+        | Value::Complex(..)
+        | Value::Bytes(_)
+        | Value::String(_)
+        | Value::Interface(_)
+        | Value::Opaque(_)) => scalar,
     })
 }
 
