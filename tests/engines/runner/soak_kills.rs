@@ -131,3 +131,30 @@ async fn a_soak_that_comes_or_goes_in_the_middle_of_a_contract_on_mariadb() {
         account(&database, Shape::New, ROWS, &[&new]).await;
     }
 }
+
+/// Once it began to come back it comes back whole, also when nobody needs it any more: half of it stands there already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_began_to_come_back_is_brought_back_whole_when_its_reason_is_gone_on_mariadb() {
+    let database = Database::mariadb().await;
+    database.customers(ROWS).await;
+    let project = Project::split(&database, "target: migrated");
+    project.live(&[V2]);
+    run(&database, &project).await.expect(0, &["is migrated"]);
+    project.goal("target: contracted\n  soak: held");
+    run(&database, &project).await.expect(0, &["soaks: its old shape is hidden since"]);
+    let new = Writer::start(&database, Shape::New, 1, ROWS).await;
+    project.live(&[V1, V2]);
+    let mut running = Running::start(run_command(&database, &project, &["--output", "json"]));
+    let back = running.until("step_done").await;
+    assert!(back["what"].as_str().unwrap().starts_with("bring full_name"), "{back}");
+    running.kill().await;
+
+    project.live(&[V2]);
+    let unfinished = "because of a run before, which did not come to its end";
+    run(&database, &project).await.expect(0, &[unfinished, "its old shape is back", "1 soaking"]);
+    assert_eq!(columns_named(&database, "full_name").await, 0, "hidden anew");
+    project.goal("target: contracted\n  soak: 0s");
+    run(&database, &project).await.expect(0, &["1 as Git asks"]);
+    let new = new.stop().await;
+    account(&database, Shape::New, ROWS, &[&new]).await;
+}
