@@ -7,8 +7,8 @@ use phase_ledger::{
 };
 use schema_changes::Engine;
 use schema_runner::{GateRole, gate_role};
-use sqlx::{AssertSqlSafe, Connection};
-use tests::mariadb::{Database, Flavour, PASSWORD, Server};
+use sqlx::AssertSqlSafe;
+use tests::mariadb::{Database, Flavour, PASSWORD, Server, goodbye};
 
 use crate::BOUND;
 
@@ -399,7 +399,7 @@ async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_an
     }
     let answer = asker.prepare(understood).await;
     assert!(matches!(&answer, Err(ProbeError::Slow { what }) if what.contains("ock wait timeout")), "{answer:?}");
-    reading.close().await.unwrap();
+    goodbye(reading).await;
     altering.await.unwrap().unwrap();
     assert_eq!(asker.prepare(understood).await.unwrap(), Prepared::Understood);
     // And it holds none itself: what comes after it gets the table, as soon as the server has looked at its new pages.

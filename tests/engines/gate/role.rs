@@ -5,7 +5,7 @@ use schema_changes::Engine;
 use schema_runner::{GateRole, gate_role};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tests::{
-    mariadb::Flavour,
+    mariadb::{Flavour, goodbye},
     postgres::{Database, PASSWORD, database},
 };
 
@@ -222,5 +222,5 @@ async fn the_printed_account_comes_before_the_ledger_too_and_reads_it_and_writes
         // No right on the database, the table; none of that kind at all; no trigger without SUPER beside a binary log.
         assert!(matches!(number, Some(1044 | 1045 | 1142 | 1227 | 1419)), "{sql}: {error}");
     }
-    connection.close().await.unwrap();
+    goodbye(connection).await;
 }

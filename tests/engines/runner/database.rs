@@ -364,7 +364,7 @@ impl Connected {
 
     pub(crate) async fn close(self) {
         match self {
-            Self::Mariadb(connection) => connection.close().await.unwrap(),
+            Self::Mariadb(connection) => mariadb::goodbye(connection).await,
             Self::Sqlite(connection) => connection.close().await.unwrap(),
             Self::Postgres(connection) => connection.close().await.unwrap(),
         }
