@@ -431,7 +431,7 @@ mod tests {
         let refused = |error: anyhow::Error| format!("{error:#}").contains("denied");
         assert!(refused(one.connect_as(&user).await.unwrap_err()), "no right on the database");
         one.grant(&user, "SELECT", "items").await.unwrap();
-        one.connect_as(&user).await.unwrap().close().await.unwrap();
+        goodbye(one.connect_as(&user).await.unwrap()).await;
 
         let (port, directory) = (server.port(), server.directory().to_owned());
         drop(server);
