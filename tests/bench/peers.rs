@@ -167,6 +167,8 @@ pub(crate) async fn reshape(options: &Options, server: &Server, figures: &mut Fi
     let Some(binary) = options.reshape.as_ref().filter(|binary| binary.is_file()) else {
         bail!("there is no reshape binary (--reshape)");
     };
+    // It looks for its migrations where it is started.
+    let binary = &binary.canonicalize()?;
     let directory = tempfile::tempdir()?;
     let migrations = directory.path().join("migrations");
     std::fs::create_dir_all(&migrations)?;
