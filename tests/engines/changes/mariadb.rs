@@ -14,25 +14,6 @@ use crate::bench::{Bench, Cell, change};
 const FORWARD: [SchemaPhase; 5] = [Pending, Expanded, Synced, Migrated, Contracted];
 const BACK: [SchemaPhase; 4] = [Migrated, Synced, Expanded, Pending];
 
-/// One test on each of the two servers; the name is the body's.
-macro_rules! on_both {
-    ($name:ident) => {
-        mod $name {
-            use schema_changes::Engine;
-
-            #[tokio::test]
-            async fn on_mariadb() {
-                super::$name(Engine::Mariadb).await;
-            }
-
-            #[tokio::test]
-            async fn on_mysql() {
-                super::$name(Engine::Mysql).await;
-            }
-        }
-    };
-}
-
 const SPLIT: &str = "splitColumn: {table: customers, column: full_name, into: {first_name: {type: text}, last_name: {type: text}}, separator: \" \"}";
 const RENAME: &str = "renameColumn: {table: customers, from: mail, to: email}";
 const FILLED: &str =
@@ -58,7 +39,7 @@ async fn walk(bench: &mut Bench, change: &SchemaChange, phases: &[SchemaPhase]) 
     }
 }
 
-on_both!(names_and_separators_of_any_kind_are_carried_through_a_whole_change);
+tests::on_both!(names_and_separators_of_any_kind_are_carried_through_a_whole_change, schema_changes::Engine);
 async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change(engine: Engine) {
     let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE `order` (`Key` int PRIMARY KEY, `Group` text)").await;
@@ -116,7 +97,7 @@ async fn names_and_separators_of_any_kind_are_carried_through_a_whole_change(eng
     expect(&mut bench, all, &[&["e", "NULL"], &["e", "x"]]).await;
 }
 
-on_both!(rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled);
+tests::on_both!(rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled, schema_changes::Engine);
 async fn rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled(engine: Engine) {
     let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE customers (a varchar(9), b int, full_name text, PRIMARY KEY (a, b))").await;
@@ -142,7 +123,7 @@ async fn rows_are_found_by_keys_of_several_columns_and_moved_keys_are_filled(eng
     walk(&mut bench, &split, &[Migrated, Contracted]).await;
 }
 
-on_both!(a_change_of_case_or_of_trailing_spaces_is_a_change);
+tests::on_both!(a_change_of_case_or_of_trailing_spaces_is_a_change, schema_changes::Engine);
 async fn a_change_of_case_or_of_trailing_spaces_is_a_change(engine: Engine) {
     let mut bench = customers(engine).await;
     let split = change(engine, "split", SPLIT);
@@ -156,7 +137,7 @@ async fn a_change_of_case_or_of_trailing_spaces_is_a_change(engine: Engine) {
     expect(&mut bench, all, &[&["ANNA smith", "ANNA", "smith"], &["Rob", "Rob", "NULL"]]).await;
 }
 
-on_both!(rows_loaded_from_a_file_are_converted);
+tests::on_both!(rows_loaded_from_a_file_are_converted, schema_changes::Engine);
 async fn rows_loaded_from_a_file_are_converted(engine: Engine) {
     let mut bench = customers(engine).await;
     let split = change(engine, "split", SPLIT);
@@ -177,7 +158,7 @@ async fn rows_loaded_from_a_file_are_converted(engine: Engine) {
     expect(&mut bench, all, &[&["Mary Lee", "NULL", "Mary Lee"], &["Zoë", "NULL", "Zoë"]]).await;
 }
 
-on_both!(what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mode);
+tests::on_both!(what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mode, schema_changes::Engine);
 async fn what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mode(engine: Engine) {
     let mut bench = Bench::new(engine).await;
     bench.must("CREATE TABLE customers (id int PRIMARY KEY, full_name char(12) NOT NULL)").await;
@@ -205,7 +186,7 @@ async fn what_does_not_fit_is_cut_and_counted_and_no_write_fails_under_strict_mo
     assert_eq!(bench.losses(&split, Synced, Expanded).await, [2]);
 }
 
-on_both!(a_conversion_written_by_hand_never_fails_a_write);
+tests::on_both!(a_conversion_written_by_hand_never_fails_a_write, schema_changes::Engine);
 async fn a_conversion_written_by_hand_never_fails_a_write(engine: Engine) {
     let text = "splitColumn:\n  table: parcels\n  column: size\n  into:\n    width: {type: tinyint, from: \"CAST(SUBSTRING_INDEX(size, 'x', 1) AS SIGNED)\"}\n    height: {type: 'decimal(4,1)', from: \"CAST(SUBSTRING_INDEX(size, 'x', -1) AS DECIMAL(4,1))\"}\n  back: concat(width, 'x', height)";
     let mut bench = Bench::new(engine).await;
@@ -235,7 +216,7 @@ async fn a_conversion_written_by_hand_never_fails_a_write(engine: Engine) {
     expect(&mut bench, "SELECT size, width, height FROM parcels WHERE id = 7", &[&["", "1", "NULL"]]).await;
 }
 
-on_both!(a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noticed);
+tests::on_both!(a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noticed, schema_changes::Engine);
 async fn a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noticed(engine: Engine) {
     let mut bench = customers(engine).await;
     bench.must("CREATE TRIGGER before_ours BEFORE INSERT ON customers FOR EACH ROW SET NEW.full_name = coalesce(upper(NEW.full_name), 'none')").await;
@@ -263,7 +244,7 @@ async fn a_missing_or_altered_trigger_another_owner_and_a_later_trigger_are_noti
     assert_eq!(bench.missing_objects(&split).await.len(), 2, "whoever drops that user stops every write");
 }
 
-on_both!(every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record);
+tests::on_both!(every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record, schema_changes::Engine);
 /// A runner that dies after each statement, before it could remember it.
 async fn every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record(engine: Engine) {
     let create = "createTable: {table: orders, columns: {id: {type: int, primaryKey: true}, customer: {type: int, references: {table: customers, column: id}}}}";
@@ -296,7 +277,7 @@ async fn every_move_is_taken_up_after_a_crash_between_a_statement_and_its_record
     }
 }
 
-on_both!(a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_never);
+tests::on_both!(a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_never, schema_changes::Engine);
 async fn a_slower_algorithm_is_used_where_the_cheap_one_is_refused_and_a_copy_never(engine: Engine) {
     let mut bench = customers(engine).await;
     bench.must("ALTER TABLE customers ADD INDEX by_name (full_name), ROW_FORMAT=COMPRESSED").await;
@@ -386,7 +367,7 @@ const NEW_RENAME: &[&str] = &[
     "UPDATE customers SET email = 'newer' WHERE id = ID",
 ];
 
-on_both!(no_write_of_any_version_fails_at_any_moment);
+tests::on_both!(no_write_of_any_version_fails_at_any_moment, schema_changes::Engine);
 async fn no_write_of_any_version_fails_at_any_moment(engine: Engine) {
     for (refactoring, new, rows) in [
         (SPLIT, NEW_SPLIT, "SELECT count(*) FROM customers WHERE last_name <> 'Name' AND id > 2"),

@@ -12,26 +12,6 @@ use tests::mariadb::{Database, Flavour, PASSWORD, Server, goodbye};
 
 use crate::BOUND;
 
-/// One test on each of the two servers; the name is the body's.
-macro_rules! on_both {
-    ($name:ident) => {
-        mod $name {
-            use tests::mariadb::Flavour;
-
-            #[tokio::test]
-            async fn on_mariadb() {
-                super::$name(Flavour::Mariadb).await;
-            }
-
-            #[tokio::test]
-            async fn on_mysql() {
-                super::$name(Flavour::Mysql).await;
-            }
-        }
-    };
-}
-pub(crate) use on_both;
-
 /// As the code of the product names it.
 pub(crate) const fn engine(flavour: Flavour) -> Engine {
     match flavour {
@@ -158,7 +138,7 @@ const HARM: [&str; 29] = [
     "CREATE DATABASE mine",
 ];
 
-on_both!(the_printed_account_reads_the_ledger_and_writes_nothing);
+tests::on_both!(the_printed_account_reads_the_ledger_and_writes_nothing);
 async fn the_printed_account_reads_the_ledger_and_writes_nothing(flavour: Flavour) {
     let (database, gate, url) = shop(flavour).await;
     let reader = open_reader(&url.parse().unwrap()).unwrap();
@@ -184,7 +164,7 @@ async fn the_printed_account_reads_the_ledger_and_writes_nothing(flavour: Flavou
     assert_eq!(locked, [[Some(yes.to_owned())]]);
 }
 
-on_both!(what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays);
+tests::on_both!(what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays);
 async fn what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays(flavour: Flavour) {
     let (database, gate, _) = shop(flavour).await;
     let before = everything(&database).await;
@@ -231,7 +211,7 @@ async fn what_is_prepared_for_it_is_never_run_and_nothing_of_it_stays(flavour: F
     assert_eq!(everything(&database).await, before);
 }
 
-on_both!(a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows);
+tests::on_both!(a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows);
 async fn a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows(flavour: Flavour) {
     let (_database, _, url) = shop(flavour).await;
     let mut probe = probe(&url).await;
@@ -313,7 +293,7 @@ async fn a_statement_is_understood_or_refused_and_tells_nothing_of_the_rows(flav
     }
 }
 
-on_both!(columns_that_nothing_fills_are_named);
+tests::on_both!(columns_that_nothing_fills_are_named);
 async fn columns_that_nothing_fills_are_named(flavour: Flavour) {
     let (database, _, url) = shop(flavour).await;
     database
@@ -341,7 +321,7 @@ async fn columns_that_nothing_fills_are_named(flavour: Flavour) {
     assert_eq!(probe.required_columns(&table(None, "triggered")).await.unwrap(), ["plain"]);
 }
 
-on_both!(an_integrity_query_reads_within_its_rights_and_its_time);
+tests::on_both!(an_integrity_query_reads_within_its_rights_and_its_time);
 async fn an_integrity_query_reads_within_its_rights_and_its_time(flavour: Flavour) {
     let (database, gate, url) = shop(flavour).await;
     let mut asker = probe(&url).await;
@@ -383,7 +363,7 @@ async fn an_integrity_query_reads_within_its_rights_and_its_time(flavour: Flavou
     assert_eq!(asker.ask("SELECT 1").await.unwrap(), QueryAnswer::Number(1.0));
 }
 
-on_both!(a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_answers);
+tests::on_both!(a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_answers);
 async fn a_lock_in_the_way_a_lying_procedure_and_a_server_that_is_gone_are_no_answers(flavour: Flavour) {
     let (database, gate, url) = shop(flavour).await;
     let mut asker = probe(&url).await;

@@ -8,8 +8,6 @@ use tests::{
     postgres::Cluster,
 };
 
-use crate::mariadb::on_both;
-
 #[tokio::test]
 async fn a_standby_shows_the_ledger_as_far_as_it_has_followed() {
     let primary = Cluster::start().unwrap();
@@ -47,7 +45,7 @@ async fn a_standby_shows_the_ledger_as_far_as_it_has_followed() {
     assert!(matches!(reader.read().await, Err(ReadError::OtherServer { .. })));
 }
 
-on_both!(a_replica_shows_the_ledger_as_far_as_it_has_followed_and_where_it_was_written);
+tests::on_both!(a_replica_shows_the_ledger_as_far_as_it_has_followed_and_where_it_was_written);
 /// A replica of MariaDB or MySQL is a server with a name of its own: that it is this database's, the ledger itself says.
 async fn a_replica_shows_the_ledger_as_far_as_it_has_followed_and_where_it_was_written(flavour: Flavour) {
     let word = if flavour == Flavour::Mariadb { "SLAVE" } else { "REPLICA" };

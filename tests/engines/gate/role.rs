@@ -9,7 +9,7 @@ use tests::{
     postgres::{Database, PASSWORD, database},
 };
 
-use crate::{BOUND, mariadb::on_both};
+use crate::BOUND;
 
 /// A database with a ledger, an app's table and the gate's role; the role's URL.
 pub(crate) async fn shop() -> (Database, String) {
@@ -159,7 +159,7 @@ async fn a_role_that_is_revoked_is_a_missing_fact_until_it_is_back() {
     assert!(matches!(reader.read().await.unwrap(), Reading::Ledger(_)));
 }
 
-on_both!(the_printed_account_comes_before_the_ledger_too_and_reads_it_and_writes_nothing);
+tests::on_both!(the_printed_account_comes_before_the_ledger_too_and_reads_it_and_writes_nothing);
 async fn the_printed_account_comes_before_the_ledger_too_and_reads_it_and_writes_nothing(flavour: Flavour) {
     let server = flavour.shared().unwrap();
     let database = server.database().await.unwrap();

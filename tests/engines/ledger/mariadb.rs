@@ -22,25 +22,6 @@ const fn golden(flavour: Flavour) -> &'static str {
     }
 }
 
-/// One test on each of the two servers; the name is the body's.
-macro_rules! on_both {
-    ($name:ident) => {
-        mod $name {
-            use tests::mariadb::Flavour;
-
-            #[tokio::test]
-            async fn on_mariadb() {
-                super::$name(Flavour::Mariadb).await;
-            }
-
-            #[tokio::test]
-            async fn on_mysql() {
-                super::$name(Flavour::Mysql).await;
-            }
-        }
-    };
-}
-
 struct MariadbBench {
     database: Database,
     held: Mutex<Option<MySqlConnection>>,
@@ -165,7 +146,7 @@ fn work(sql: &[&str]) -> Transaction {
     Transaction { work: sql.iter().map(|sql| Statement::plain(*sql)).collect(), lock_timeout, ..Transaction::default() }
 }
 
-on_both!(a_user_who_may_only_select_can_be_the_gate);
+tests::on_both!(a_user_who_may_only_select_can_be_the_gate);
 async fn a_user_who_may_only_select_can_be_the_gate(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     let database = &bench.database;
@@ -206,7 +187,7 @@ async fn a_user_who_may_only_select_can_be_the_gate(flavour: Flavour) {
     assert!(session.take_over("the gate").await.is_err());
 }
 
-on_both!(a_comment_of_a_runner_is_an_artefact_too);
+tests::on_both!(a_comment_of_a_runner_is_an_artefact_too);
 async fn a_comment_of_a_runner_is_an_artefact_too(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     bench.database.execute("ALTER TABLE items ADD COLUMN more int COMMENT 'phasegate: split-full-name'").await.unwrap();
@@ -217,7 +198,7 @@ async fn a_comment_of_a_runner_is_an_artefact_too(flavour: Flavour) {
     assert_eq!(bench.reader().read().await.unwrap(), Reading::NotBegun);
 }
 
-on_both!(who_died_while_the_ledger_was_made_left_nothing_in_the_way);
+tests::on_both!(who_died_while_the_ledger_was_made_left_nothing_in_the_way);
 async fn who_died_while_the_ledger_was_made_left_nothing_in_the_way(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     bench.session().await.unwrap().take_over("a test").await.unwrap();
@@ -239,7 +220,7 @@ async fn who_died_while_the_ledger_was_made_left_nothing_in_the_way(flavour: Fla
     }
 }
 
-on_both!(a_server_of_its_own_that_is_read_only_or_set_strangely);
+tests::on_both!(a_server_of_its_own_that_is_read_only_or_set_strangely);
 async fn a_server_of_its_own_that_is_read_only_or_set_strangely(flavour: Flavour) {
     let server = Server::start_as(
         flavour,
@@ -300,7 +281,7 @@ async fn a_server_of_its_own_that_is_read_only_or_set_strangely(flavour: Flavour
     assert!(!chain(&error).contains(PASSWORD));
 }
 
-on_both!(the_lock_is_held_for_as_long_as_a_dead_runners_statement_runs);
+tests::on_both!(the_lock_is_held_for_as_long_as_a_dead_runners_statement_runs);
 async fn the_lock_is_held_for_as_long_as_a_dead_runners_statement_runs(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     let mut old = bench.session().await.unwrap();
@@ -321,7 +302,7 @@ async fn the_lock_is_held_for_as_long_as_a_dead_runners_statement_runs(flavour: 
     new.take_over("the next").await.unwrap();
 }
 
-on_both!(a_lost_lock_and_a_swapped_session_are_noticed);
+tests::on_both!(a_lost_lock_and_a_swapped_session_are_noticed);
 async fn a_lost_lock_and_a_swapped_session_are_noticed(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     let mut session = bench.session().await.unwrap();
@@ -346,14 +327,14 @@ async fn a_lost_lock_and_a_swapped_session_are_noticed(flavour: Flavour) {
     assert_eq!(bench.items().await.unwrap(), 0);
 }
 
-on_both!(each_database_has_a_lock_of_its_own);
+tests::on_both!(each_database_has_a_lock_of_its_own);
 async fn each_database_has_a_lock_of_its_own(flavour: Flavour) {
     let (one, two) = (MariadbBench::new(flavour).await, MariadbBench::new(flavour).await);
     let (mut first, mut second) = (one.session().await.unwrap(), two.session().await.unwrap());
     assert!(first.try_lock().await.unwrap() && second.try_lock().await.unwrap());
 }
 
-on_both!(what_passes_by_itself_is_told_from_what_does_not);
+tests::on_both!(what_passes_by_itself_is_told_from_what_does_not);
 async fn what_passes_by_itself_is_told_from_what_does_not(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     let mut session = bench.session().await.unwrap();
@@ -437,7 +418,7 @@ async fn what_passes_by_itself_is_told_from_what_does_not(flavour: Flavour) {
     }
 }
 
-on_both!(an_application_that_comes_after_ddl_is_stalled_for_no_longer_than_its_timeout);
+tests::on_both!(an_application_that_comes_after_ddl_is_stalled_for_no_longer_than_its_timeout);
 async fn an_application_that_comes_after_ddl_is_stalled_for_no_longer_than_its_timeout(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     bench.database.execute("INSERT INTO items VALUES (1)").await.unwrap();
@@ -466,7 +447,7 @@ async fn an_application_that_comes_after_ddl_is_stalled_for_no_longer_than_its_t
     session.run_alone(generation, &alter, Duration::from_millis(50)).await.unwrap();
 }
 
-on_both!(values_of_every_kind_go_both_ways);
+tests::on_both!(values_of_every_kind_go_both_ways);
 async fn values_of_every_kind_go_both_ways(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     let mut session = bench.session().await.unwrap();
@@ -529,7 +510,7 @@ async fn values_of_every_kind_go_both_ways(flavour: Flavour) {
     );
 }
 
-on_both!(the_address_may_call_it_mysql_and_must_say_which_database);
+tests::on_both!(the_address_may_call_it_mysql_and_must_say_which_database);
 async fn the_address_may_call_it_mysql_and_must_say_which_database(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
     let url = bench.database.url().replace("mariadb://", "mysql://");
@@ -564,7 +545,7 @@ async fn the_address_may_call_it_mysql_and_must_say_which_database(flavour: Flav
     assert!(chain(&error).contains("denied") && !chain(&error).contains(PASSWORD), "{}", chain(&error));
 }
 
-on_both!(a_new_ledger_has_the_tables_of_its_format);
+tests::on_both!(a_new_ledger_has_the_tables_of_its_format);
 async fn a_new_ledger_has_the_tables_of_its_format(flavour: Flavour) {
     let columns =
         "SELECT CONCAT_WS(' ', table_name, ordinal_position, column_name, column_type, is_nullable, column_key,
@@ -610,7 +591,7 @@ async fn renews_the_golden() {
     }
 }
 
-on_both!(a_gates_read_costs_a_millisecond_or_so);
+tests::on_both!(a_gates_read_costs_a_millisecond_or_so);
 /// Prints what a gate pays for a question: `cargo test -p tests --test ledger -- --nocapture costs`.
 async fn a_gates_read_costs_a_millisecond_or_so(flavour: Flavour) {
     let bench = MariadbBench::new(flavour).await;
