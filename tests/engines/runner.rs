@@ -18,6 +18,8 @@ mod blockers;
 mod database;
 #[path = "runner/doctor.rs"]
 mod doctor;
+#[path = "runner/drift.rs"]
+mod drift;
 #[path = "runner/figures.rs"]
 mod figures;
 #[path = "runner/fill.rs"]
