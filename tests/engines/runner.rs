@@ -52,6 +52,8 @@ mod sessions;
 mod soak;
 #[path = "runner/soak_kills.rs"]
 mod soak_kills;
+#[path = "runner/stall.rs"]
+mod stall;
 #[path = "runner/torture.rs"]
 mod torture;
 #[path = "runner/traffic.rs"]
