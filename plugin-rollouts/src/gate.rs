@@ -15,7 +15,6 @@ use tracing::Instrument;
 
 use crate::{
     ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, RunnerJobs, StableVersion, VersionRef},
-    step::rollout::AskingRollout,
     template::PodTemplate,
 };
 
@@ -33,7 +32,7 @@ mod wanted;
 pub use checks::CheckPorts;
 pub use clock::Clock;
 pub use looks::{Asker, Look, Looks, Manner, Memory};
-pub use question::{Answer, DatabaseSeen, PlanSight, Question, Unasked, View};
+pub use question::{Answer, AskingRollout, DatabaseSeen, PlanSight, Question, Unasked, View};
 pub use readers::Readers;
 
 use awaited::{Awaited, What};

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use schema_phases::{Fit, Moment, Reason, Span};
 use serde::{Deserialize, Serialize};
 
-use super::message::span_of_time;
-use crate::gate::{DatabaseSeen, View};
+use crate::{
+    gate::{DatabaseSeen, View},
+    span_of_time::span_of_time,
+};
 
 /// The version written here.
 const VERSION: u32 = 1;
