@@ -171,7 +171,7 @@ async fn asked(askers: impl Iterator<Item = (String, u64)>) -> (usize, Vec<u128>
 async fn a_crowd_shares_looks_that_one_after_the_other_would_make_alone() {
     let (looks, waited) = asked((0..250).map(|at| (format!("rollout-{at}"), at * 4))).await;
     assert!(looks <= 45, "{looks} looks for 250 questions of a second");
-    assert!(waited.iter().all(|waited| *waited <= 30), "{waited:?}");
+    assert!(waited.iter().all(|waited| *waited <= 37), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
