@@ -114,6 +114,18 @@ pub(crate) struct ServerInNeed {
     pub(crate) cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// There is no connection for a reason that somebody must see to: a certificate that is not believed, or a file of the
+/// address.
+#[derive(Debug, thiserror::Error)]
+#[error("{told}")]
+pub(crate) struct SeeTo {
+    /// What it is, and what to do.
+    pub(crate) told: &'static str,
+    /// What the driver said.
+    #[source]
+    pub(crate) cause: sqlx::Error,
+}
+
 /// Why a write did not happen. Nothing of its transaction did.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {

@@ -1,6 +1,10 @@
 //! What the errors of a server mean to a ledger, whichever server it is: its numbers are told apart by its driver.
 
-use crate::{ReadError, WriteError, error::ServerInNeed, text::shortened};
+use crate::{
+    ReadError, WriteError,
+    error::{SeeTo, ServerInNeed},
+    text::shortened,
+};
 
 /// What a failed statement means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,5 +80,46 @@ pub(crate) fn passing(cause: sqlx::Error, need: Need) -> Box<dyn std::error::Err
 }
 
 pub(crate) fn unreachable(cause: sqlx::Error) -> ReadError {
-    ReadError::Unreachable { cause: Box::new(cause) }
+    match to_see_to(&cause) {
+        Some(told) => ReadError::Unreachable { cause: Box::new(SeeTo { told, cause }) },
+        None => ReadError::Unreachable { cause: Box::new(cause) },
+    }
+}
+
+/// What to do about it, where the certificate of the server or a file of the address is the matter. Of certificates the
+/// driver hands on what rustls says, in words.
+fn to_see_to(cause: &sqlx::Error) -> Option<&'static str> {
+    if let sqlx::Error::Io(cause) = cause {
+        if cause.kind() == std::io::ErrorKind::NotFound {
+            return Some(
+                "a file that the address names is not there: see to sslrootcert, sslcert and sslkey of PostgreSQL, ssl-ca, \
+                 ssl-cert and ssl-key of MariaDB and MySQL, or the server's socket",
+            );
+        }
+        let said = cause.to_string();
+        return said.contains("invalid peer certificate").then(|| of_a_certificate(&said));
+    }
+    matches!(cause, sqlx::Error::Tls(_)).then_some(
+        "no TLS with the server: see to TLS there, and to the files and the mode in the address: sslmode and sslrootcert of \
+         PostgreSQL, ssl-mode and ssl-ca of MariaDB and MySQL",
+    )
+}
+
+fn of_a_certificate(said: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if has(&["UnknownIssuer", "BadSignature"]) {
+        return "the server's certificate is not believed: name the CA that signed it in the address (sslrootcert=FILE on \
+                PostgreSQL, ssl-ca=FILE on MariaDB and MySQL); if that is the right one, somebody else answers there";
+    }
+    if has(&["not valid for name", "NotValidForName"]) {
+        return "the server's certificate is not believed: use a host name in the address that it is made out for, or have \
+                it made out for this one";
+    }
+    if has(&["expired", "Expired"]) {
+        return "the server's certificate is not believed: it has expired, so renew it on the server";
+    }
+    if has(&["not valid yet", "NotValidYet"]) {
+        return "the server's certificate is not believed: it is not valid yet, so look at the clocks of both machines";
+    }
+    "the server's certificate is not believed: give the server one that is made for servers, or correct the address"
 }

@@ -31,7 +31,7 @@ pub struct TableFacts {
 }
 
 /// One index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexFacts {
     /// Its name.
     pub name: String,
@@ -39,6 +39,10 @@ pub struct IndexFacts {
     pub columns: Vec<String>,
     /// Whether it forbids duplicates.
     pub unique: bool,
+    /// Its key columns in order; empty when one of them is an expression.
+    pub key: Vec<String>,
+    /// Whether queries use it: on PostgreSQL a build that failed leaves one that none uses.
+    pub valid: bool,
 }
 
 /// One foreign key that stands on a table.

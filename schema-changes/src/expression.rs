@@ -111,6 +111,11 @@ impl Expression {
         })
     }
 
+    /// Whether it may be NULL as such: the catalog shows a default of NULL as none.
+    pub(crate) fn is_null(&self) -> bool {
+        self.over(|_| None).to_ascii_lowercase().contains("null")
+    }
+
     /// Whether it is one literal: a number, a string, TRUE, FALSE or NULL, with a sign or a cast at most.
     pub(crate) fn is_constant(&self, engine: Engine) -> bool {
         let text = self.over(|_| None);

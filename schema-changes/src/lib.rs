@@ -45,7 +45,9 @@ pub use file_error::FileError;
 pub use lint::{Finding, Severity, lint};
 pub use plan::Plan;
 pub use refactoring::{
-    Refused, is_coming_back, loss, restore, steps, sync_conflict, sync_objects,
-    traces::{Promise, Trace, traces, traces_of_the_end},
+    Refused, is_coming_back, loss,
+    made_index::{Found, MadeIndex},
+    restore, steps, sync_conflict, sync_objects,
+    traces::{Neighbour, Promise, Shape, Trace, bare_of_shapes, traces, traces_of_the_end, undisturbed},
 };
 pub use step::{Alone, Backfill, Loss, Step, SyncObject, Verification, WayBack};

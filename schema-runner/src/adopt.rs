@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use phase_ledger::{Generation, Reading, Record, Session, Transaction, WriteError};
-use schema_changes::{Catalog, ColumnFacts, Engine, Plan, SchemaChange, Trace, traces_of_the_end};
+use schema_changes::{Catalog, ColumnFacts, Engine, Plan, SchemaChange, Trace, bare_of_shapes, traces_of_the_end};
 use schema_phases::{ChangeName, Move, SchemaPhase, Span, Target};
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ async fn one(
     let misses = |traces: &[Trace], phase| -> Vec<String> {
         traces.iter().filter_map(|trace| told(trace, phase, &catalog)).map(|drift| drift.object).collect()
     };
-    let at = |phase| moves.traces(change, phase, false);
+    let at = |phase| bare_of_shapes(moves.traces(change, phase, false));
     let (pending, expanded) = (
         misses(&at(SchemaPhase::Pending), SchemaPhase::Pending),
         misses(&at(SchemaPhase::Expanded), SchemaPhase::Expanded),

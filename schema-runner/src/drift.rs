@@ -1,8 +1,10 @@
 //! Drift: what the ledger says is in the database, and is not, or not as it was made. Named with what to do, never
 //! repaired: whoever changed it had a reason, and what it let pass meanwhile nobody knows.
 
-use phase_ledger::{LedgerEntry, Session};
-use schema_changes::{Catalog, ColumnFacts, Engine, SchemaChange, Trace};
+use phase_ledger::{LedgerEntry, LedgerState, Session};
+use schema_changes::{
+    Catalog, ColumnFacts, Found, MadeIndex, Neighbour, Plan, SchemaChange, TableFacts, Trace, undisturbed,
+};
 use schema_phases::{SchemaPhase, Span};
 
 use crate::{
@@ -33,23 +35,41 @@ fn standing(entry: &LedgerEntry) -> Option<(SchemaPhase, bool)> {
     }
 }
 
+/// The other changes of the same tables that the ledger knows, as Git declares them.
+fn neighbours<'a>(plan: &'a Plan, state: &LedgerState, entry: &LedgerEntry) -> Vec<Neighbour<'a>> {
+    let others = state
+        .changes
+        .iter()
+        .filter(|other| other.profile.name != entry.profile.name && other.profile.shares_table_with(&entry.profile));
+    let neighbour = |other: &LedgerEntry| {
+        let change = plan.changes.iter().find(|change| change.profile.name == other.profile.name);
+        Neighbour { change, span: other.span }
+    };
+    others.map(neighbour).collect()
+}
+
 /// What has drifted of one change.
 pub(crate) async fn drift(
     session: &mut dyn Session,
-    engine: Engine,
+    plan: &Plan,
+    state: &LedgerState,
     moves: &dyn Moves,
     change: &SchemaChange,
     entry: &LedgerEntry,
 ) -> Result<Vec<Drift>, Halt> {
     let Some((phase, hidden)) = standing(entry) else { return Ok(Vec::new()) };
+    let engine = plan.database.engine;
+    let traces = undisturbed(engine, moves.traces(change, phase, hidden), &neighbours(plan, state, entry));
+    let synced = matches!(phase, SchemaPhase::Synced | SchemaPhase::Migrated);
+    if traces.is_empty() && !synced && !hidden {
+        return Ok(Vec::new());
+    }
     let catalog = catalog::read(session, engine, &change.profile.tables).await?;
     if hidden && moves.is_coming_back(change, &catalog) {
         // The next run ends what one before began.
         return Ok(Vec::new());
     }
-    let mut found: Vec<Drift> =
-        moves.traces(change, phase, hidden).iter().filter_map(|trace| told(trace, phase, &catalog)).collect();
-    let synced = matches!(phase, SchemaPhase::Synced | SchemaPhase::Migrated);
+    let mut found: Vec<Drift> = traces.iter().filter_map(|trace| told(trace, phase, &catalog)).collect();
     // Without its columns nothing can be said of its triggers.
     if found.is_empty() && synced {
         let broken = broken_sync(session, moves, change, &catalog).await?;
@@ -70,6 +90,9 @@ pub(crate) async fn drift(
 pub(crate) fn told(trace: &Trace, phase: SchemaPhase, catalog: &Catalog) -> Option<Drift> {
     let facts = catalog.get(&trace.table);
     let name = trace.column.as_deref();
+    if let Some(index) = &trace.index {
+        return told_of_index(&trace.table, index, phase, facts);
+    }
     if let Some(promise) = &trace.promise {
         // Without its table nothing can be said of it, and the table is named already.
         return facts.filter(|facts| !promise.is_kept(facts)).map(|_| Drift {
@@ -97,7 +120,10 @@ pub(crate) fn told(trace: &Trace, phase: SchemaPhase, catalog: &Catalog) -> Opti
         (false, true) => format!(
             "{object} is there, and must not be while the change is {phase}: rename or drop it, if nobody needs it"
         ),
-        (true, true) => column.filter(|_| trace.bare).and_then(|column| enforced(&object, column))?,
+        (true, true) => {
+            let bare = column.filter(|_| trace.bare).and_then(|column| enforced(&object, column));
+            bare.or_else(|| altered(&object, trace, column?, facts?))?
+        }
         (false, false) => return None,
     };
     Some(Drift { object, why, definition: None })
@@ -118,6 +144,33 @@ fn enforced(object: &str, column: &ColumnFacts) -> Option<String> {
     })
 }
 
+/// What of a column is not as its change made it.
+fn altered(object: &str, trace: &Trace, column: &ColumnFacts, facts: &TableFacts) -> Option<String> {
+    let (is, was) = trace.shape.as_ref()?.differs(column, facts)?;
+    Some(format!(
+        "{object} {is}, and its change made it {was}: alter it back; if it shall be so, say it in Git by a change of its \
+         own in plain SQL"
+    ))
+}
+
+fn told_of_index(table: &str, index: &MadeIndex, phase: SchemaPhase, facts: Option<&TableFacts>) -> Option<Drift> {
+    let is = match facts.map_or(Found::Missing, |facts| index.found(facts)) {
+        Found::Same => return None,
+        Found::Missing => "is not there",
+        Found::Other => "is another than the one that was made",
+        Found::Invalid => "is invalid, so that no query uses it",
+    };
+    Some(Drift {
+        object: format!("{index} of {table}"),
+        why: format!(
+            "{index} of {table} {is}, and the ledger says that the change is {phase}: make it anew as it was ({}); if it \
+             shall be gone, say it in Git by a change in plain SQL that drops it",
+            index.statement.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+        definition: Some(index.statement.clone()),
+    })
+}
+
 impl Attempt<'_> {
     /// Stops a change whose objects are not as the ledger says.
     pub(crate) async fn explain(&mut self, change: &SchemaChange) -> Result<(), Halt> {
@@ -126,9 +179,8 @@ impl Attempt<'_> {
         if entry.span == Span::AtRest(SchemaPhase::Pending) && change.target.is_reached(entry.span) {
             return Ok(());
         }
-        let engine = self.plan.database.engine;
         let form = crate::soak::as_begun(change, entry.is_hidden());
-        let found = drift(self.session.as_mut(), engine, self.ports.moves, &form, entry).await?;
+        let found = drift(self.session.as_mut(), self.plan, &state, self.ports.moves, &form, entry).await?;
         if found.is_empty() {
             return Ok(());
         }

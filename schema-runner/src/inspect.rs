@@ -1,7 +1,7 @@
 //! `phasegate verify`: what the ledger says, looked for in the database: objects, and rows. Changes nothing, and takes no
 //! lock, so that it may be asked at any time.
 
-use phase_ledger::{LedgerEntry, Reading, Session};
+use phase_ledger::{LedgerEntry, LedgerState, Reading, Session};
 use schema_changes::{Plan, SchemaChange};
 use schema_phases::{SchemaPhase, Span};
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ pub async fn inspect(plan: &Plan, session: &mut dyn Session, moves: &dyn Moves) 
     let mut changes = Vec::new();
     for change in &plan.changes {
         if let Some(entry) = state.change(&change.profile.name) {
-            changes.push(one(plan, session, moves, change, entry).await?);
+            changes.push(one(plan, &state, session, moves, change, entry).await?);
         }
     }
     Ok(Inspection { database: plan.database.name.clone(), begun: true, changes })
@@ -68,6 +68,7 @@ pub async fn inspect(plan: &Plan, session: &mut dyn Session, moves: &dyn Moves) 
 
 async fn one(
     plan: &Plan,
+    state: &LedgerState,
     session: &mut dyn Session,
     moves: &dyn Moves,
     change: &SchemaChange,
@@ -82,7 +83,7 @@ async fn one(
         unseen: None,
     };
     let form = as_begun(change, entry.is_hidden());
-    match look(plan, session, moves, &form, entry, &mut found).await {
+    match look(plan, state, session, moves, &form, entry, &mut found).await {
         Ok(()) => Ok(found),
         Err(Halt::Failed(cause @ (MoveError::Refused { .. } | MoveError::Database { .. }))) => {
             found.unseen = Some(chain(&cause));
@@ -94,6 +95,7 @@ async fn one(
 
 async fn look(
     plan: &Plan,
+    state: &LedgerState,
     session: &mut dyn Session,
     moves: &dyn Moves,
     change: &SchemaChange,
@@ -101,7 +103,7 @@ async fn look(
     found: &mut Inspected,
 ) -> Result<(), Halt> {
     let engine = plan.database.engine;
-    found.drift = drift(session, engine, moves, change, entry).await?;
+    found.drift = drift(session, plan, state, moves, change, entry).await?;
     // Rows agree from `migrated` on, and until the old shape is gone.
     let agreeing = entry.span == Span::AtRest(SchemaPhase::Migrated) || entry.is_hidden();
     if !agreeing || !found.drift.is_empty() {

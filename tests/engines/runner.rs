@@ -18,6 +18,8 @@ mod blockers;
 mod database;
 #[path = "runner/doctor.rs"]
 mod doctor;
+#[path = "runner/drift.rs"]
+mod drift;
 #[path = "runner/figures.rs"]
 mod figures;
 #[path = "runner/fill.rs"]
@@ -50,6 +52,8 @@ mod sessions;
 mod soak;
 #[path = "runner/soak_kills.rs"]
 mod soak_kills;
+#[path = "runner/stall.rs"]
+mod stall;
 #[path = "runner/torture.rs"]
 mod torture;
 #[path = "runner/traffic.rs"]

@@ -4,10 +4,10 @@
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs::{self, Permissions},
     io::Read,
     net::TcpListener,
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -96,6 +96,28 @@ impl Cluster {
         initdb.args(["--locale=C", "--auth-local=trust", "--auth-host=password", "--pwfile"]).arg(&password);
         run(initdb).context("cannot make a PostgreSQL cluster")?;
         Self::serve(user, directory, settings)
+    }
+
+    /// The same with a certificate, in PEM, and nobody let in without TLS.
+    ///
+    /// # Errors
+    /// What is missing, and the package that brings it.
+    pub fn start_with_certificate(certificate: &str, key: &str) -> Result<Self> {
+        let user = User::find()?;
+        let directory = user.directory()?;
+        let file = |name: &str, text: &str| -> Result<String> {
+            let path = directory.join(name);
+            fs::write(&path, text)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            user.own(&path)?;
+            Ok(path.display().to_string())
+        };
+        let certificate = format!("ssl_cert_file={}", file("server.crt", certificate)?);
+        let key = format!("ssl_key_file={}", file("server.key", key)?);
+        let rules = format!("hba_file={}", file("hba", "local all all trust\nhostssl all all all password\n")?);
+        let server = Self::start_with(&["ssl=on", &certificate, &key, &rules]);
+        fs::remove_dir_all(&directory)?;
+        server
     }
 
     /// A hot standby of this server.

@@ -4,6 +4,7 @@ pub(crate) mod mysql;
 pub(crate) mod mysql_table;
 pub(crate) mod mysql_type;
 pub(crate) mod postgres;
+pub(crate) mod same_type;
 pub(crate) mod sqlite;
 pub(crate) mod sqlite_table;
 

@@ -1,7 +1,7 @@
 //! MariaDB and MySQL: one DDL statement a step, each with the algorithms it may use; BEFORE triggers that convert.
 
 use crate::{
-    Alone, Refused, Step, SyncObject,
+    Alone, Refused, SyncObject,
     dialect::{Dialect, all_null, any_set, mysql_type, operand},
     refactoring::{Site, mapping::Mapping},
 };
@@ -94,18 +94,7 @@ pub(crate) fn place(prefix: &str, table: &str) -> String {
 }
 
 /// One ALTER TABLE, by the cheapest algorithm that the engine accepts; never by a copy, during which nobody can write.
-pub(crate) fn alter(dialect: Dialect, what: String, table: &str, actions: &[String], present: Option<String>) -> Step {
-    Step::Alone(altered(dialect, what, table, actions, present))
-}
-
-/// The same, for whoever needs the statement itself.
-pub(crate) fn altered(
-    dialect: Dialect,
-    what: String,
-    table: &str,
-    actions: &[String],
-    present: Option<String>,
-) -> Alone {
+pub(crate) fn alter(dialect: Dialect, what: String, table: &str, actions: &[String], present: Option<String>) -> Alone {
     let head = format!("ALTER TABLE {} {}", dialect.quote(table), actions.join(", "));
     // MySQL takes no LOCK clause beside ALGORITHM=INSTANT, and has no NOCOPY.
     let ways: &[&str] = if dialect == Dialect::Mariadb {
@@ -119,7 +108,7 @@ pub(crate) fn altered(
 }
 
 /// Columns of this change, added by one ALTER: names and what follows them.
-pub(crate) fn add_columns(site: &Site<'_>, what: String, table: &str, columns: &[(String, String)]) -> Step {
+pub(crate) fn add_columns(site: &Site<'_>, what: String, table: &str, columns: &[(String, String)]) -> Alone {
     let comment = literal(&site.comment());
     let actions: Vec<String> = columns
         .iter()
@@ -135,7 +124,7 @@ pub(crate) fn add_columns(site: &Site<'_>, what: String, table: &str, columns: &
 }
 
 /// Columns dropped by one ALTER.
-pub(crate) fn drop_columns(dialect: Dialect, what: String, table: &str, columns: &[&str]) -> Step {
+pub(crate) fn drop_columns(dialect: Dialect, what: String, table: &str, columns: &[&str]) -> Alone {
     let actions: Vec<String> = columns.iter().map(|name| format!("DROP COLUMN {}", dialect.quote(name))).collect();
     let present = format!(
         "SELECT count(*) = 0 FROM information_schema.columns WHERE {} AND column_name IN ({})",
@@ -235,16 +224,16 @@ fn shown(dialect: Dialect, action: &str) -> String {
 }
 
 /// Makes one trigger.
-pub(crate) fn create_trigger(site: &Site<'_>, what: String, table: &str, trigger: &Trigger) -> Step {
+pub(crate) fn create_trigger(site: &Site<'_>, what: String, table: &str, trigger: &Trigger) -> Alone {
     let SyncObject { definition, present, .. } = object(site, table, trigger);
     let tables = vec![table.to_owned()];
-    Step::Alone(Alone { what, tables, statement: definition, otherwise: Vec::new(), present: Some(present) })
+    Alone { what, tables, statement: definition, otherwise: Vec::new(), present: Some(present) }
 }
 
 /// Takes one trigger away.
-pub(crate) fn drop_trigger(site: &Site<'_>, what: String, table: &str, suffix: &str) -> Step {
+pub(crate) fn drop_trigger(site: &Site<'_>, what: String, table: &str, suffix: &str) -> Alone {
     let statement = format!("DROP TRIGGER IF EXISTS {}", site.dialect.quote(&trigger_name(site, table, suffix)));
-    Step::Alone(Alone { what, tables: vec![table.to_owned()], statement, otherwise: Vec::new(), present: None })
+    Alone { what, tables: vec![table.to_owned()], statement, otherwise: Vec::new(), present: None }
 }
 
 /// The triggers that keep both shapes of a mapping equal, in the order in which they are made: rows that an INSERT

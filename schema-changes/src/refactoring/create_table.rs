@@ -187,9 +187,15 @@ impl ColumnForm {
 }
 
 impl CreateTable {
-    /// The names of its columns.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|column| column.name.as_str())
+    /// Its columns: name, type as written, whether it takes NULL, and whether it has a default. What is in the primary key
+    /// is told by the key.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &str, Option<bool>, bool)> {
+        self.columns.iter().map(|column| {
+            let keyed = self.primary_key.contains(&column.name);
+            let has_default = column.default.as_ref().is_some_and(|default| !default.is_null());
+            let nullable = (!keyed && !column.form.identity).then_some(column.form.nullable);
+            (column.name.as_str(), column.form.sql_type.trim(), nullable, has_default)
+        })
     }
 
     /// What its rows are promised besides their columns.

@@ -3,6 +3,7 @@
 pub(crate) mod add_column;
 pub(crate) mod create_table;
 mod hide;
+pub(crate) mod made_index;
 pub(crate) mod mapping;
 mod mapping_moves;
 mod mysql_add_column;

@@ -19,19 +19,15 @@ impl AddColumn {
         let add = || {
             let what = format!("add {column} to {table}");
             let columns = [(column.clone(), self.column_text(self.fills()))];
-            mysql::add_columns(site, what, table, &columns)
+            Step::Alone(mysql::add_columns(site, what, table, &columns))
         };
-        let drop = || mysql::drop_columns(site.dialect, format!("drop {column} from {table}"), table, &[column]);
+        let drop =
+            || Step::Alone(mysql::drop_columns(site.dialect, format!("drop {column} from {table}"), table, &[column]));
         let triggers = self.triggers(site, facts);
         let drop_triggers = || {
             triggers.iter().rev().map(|trigger| {
-                let event = trigger.event.to_ascii_lowercase();
-                mysql::drop_trigger(
-                    site,
-                    format!("stop filling {column} of {table} at each {event}"),
-                    table,
-                    trigger.suffix,
-                )
+                let what = format!("stop filling {column} of {table} at each {}", trigger.event.to_ascii_lowercase());
+                Step::Alone(mysql::drop_trigger(site, what, table, trigger.suffix))
             })
         };
         Ok(match leg {
@@ -44,7 +40,8 @@ impl AddColumn {
                     let mut all = vec![self.probe(site, facts)];
                     all.extend(triggers.iter().map(|trigger| {
                         let event = trigger.event.to_ascii_lowercase();
-                        mysql::create_trigger(site, format!("fill {column} of {table} at each {event}"), table, trigger)
+                        let what = format!("fill {column} of {table} at each {event}");
+                        Step::Alone(mysql::create_trigger(site, what, table, trigger))
                     }));
                     all
                 }
@@ -63,7 +60,7 @@ impl AddColumn {
                     );
                     let what = format!("forbid NULL in {column} of {table}");
                     all.push(Step::Verify(self.verification(site, facts)));
-                    all.push(mysql::alter(site.dialect, what, table, &[action], None));
+                    all.push(Step::Alone(mysql::alter(site.dialect, what, table, &[action], None)));
                 }
                 all.extend(drop_triggers());
                 all
@@ -127,7 +124,7 @@ impl AddColumn {
     fn set_default(&self, site: &Site<'_>, default: &str) -> Step {
         let action = format!("ALTER COLUMN {} SET DEFAULT ({default})", site.dialect.quote(&self.column));
         let what = format!("fill {} in new rows of {}", self.column, self.table);
-        mysql::alter(site.dialect, what, &self.table, &[action], None)
+        Step::Alone(mysql::alter(site.dialect, what, &self.table, &[action], None))
     }
 
     /// Reads no row, and fails when the backfill names what does not exist.

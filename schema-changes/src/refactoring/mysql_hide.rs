@@ -26,13 +26,13 @@ pub(super) fn contract(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Ste
     let at_once = contract_now(mapping, site, &[&insert, &update], &[mapping.old.name, &marker])?;
     let (mut all, rest): (Vec<Step>, Vec<Step>) = at_once.into_iter().partition(|step| matches!(step, Step::Verify(_)));
     all.extend(rest.into_iter().map(nothing));
-    all.push(stand_in(mapping, site, &name));
+    all.push(Step::Alone(stand_in(mapping, site, &name)));
     all.extend([&either_update, &either_insert].map(|trigger| {
         let event = trigger.event.to_ascii_lowercase();
         let what = format!("keep {} of {} in step at each {event}, hidden or not", mapping.old.declared, mapping.table);
-        mysql::create_trigger(site, what, mapping.table, trigger)
+        Step::Alone(mysql::create_trigger(site, what, mapping.table, trigger))
     }));
-    all.extend(dropped(site, mapping, &[&insert, &update]));
+    all.extend(dropped(site, mapping, &[&insert, &update]).into_iter().map(Step::Alone));
     all.push(Step::HideAlone(hide(mapping, site, &name, &spare)));
     // From here on as at once, under the hidden name; a stand-in that nobody needs goes along.
     let hidden = mapping.with_old(&name);
@@ -41,7 +41,7 @@ pub(super) fn contract(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Vec<Ste
 }
 
 /// Has the hidden name while the triggers are made. Nobody sees it, and nothing stands in it.
-fn stand_in(mapping: &Mapping<'_>, site: &Site<'_>, name: &str) -> Step {
+fn stand_in(mapping: &Mapping<'_>, site: &Site<'_>, name: &str) -> Alone {
     let comment = mysql::literal(&site.comment());
     let action = format!("ADD COLUMN {} int NULL INVISIBLE COMMENT {comment}", site.dialect.quote(name));
     let present = column_count(mapping, name, 1);
@@ -53,7 +53,7 @@ fn stand_in(mapping: &Mapping<'_>, site: &Site<'_>, name: &str) -> Step {
 fn hide(mapping: &Mapping<'_>, site: &Site<'_>, name: &str, spare: &str) -> Alone {
     let actions = [rename(site, name, spare), rename(site, mapping.old.declared, name)];
     let what = format!("hide {} of {} as {name}", mapping.old.declared, mapping.table);
-    mysql::altered(site.dialect, what, mapping.table, &actions, Some(column_count(mapping, spare, 1)))
+    mysql::alter(site.dialect, what, mapping.table, &actions, Some(column_count(mapping, spare, 1)))
 }
 
 /// What brings the hidden column back, or goes on where somebody stopped while doing so; none when nothing is hidden.
@@ -70,8 +70,7 @@ pub(super) fn restore(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<WayBack>
     let [either_update, either_insert] = either(site, mapping);
     let what = format!("bring {old} of {table} back");
     let renamed = rename(site, &name, old);
-    let mut all =
-        vec![Step::Alone(mysql::altered(site.dialect, what, table, &[renamed], Some(column_count(mapping, &name, 0))))];
+    let mut all = vec![mysql::alter(site.dialect, what, table, &[renamed], Some(column_count(mapping, &name, 0)))];
     all.extend([&update, &insert].map(|trigger| {
         let event = trigger.event.to_ascii_lowercase();
         mysql::create_trigger(site, format!("keep {old} of {table} in step at each {event}"), table, trigger)
@@ -79,8 +78,7 @@ pub(super) fn restore(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<WayBack>
     all.extend(dropped(site, &back, &[&either_insert, &either_update]));
     let what = format!("drop what hid {old} of {table}");
     all.push(mysql::drop_columns(site.dialect, what, table, &[&spare]));
-    let alone = |step| if let Step::Alone(alone) = step { Some(alone) } else { None };
-    Some(WayBack::Apart(all.into_iter().filter_map(alone).collect()))
+    Some(WayBack::Apart(all))
 }
 
 /// The triggers of a mapping whose old column has one of two names.

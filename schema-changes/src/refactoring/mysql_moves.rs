@@ -4,7 +4,7 @@
 //! steps take away what the catalog knew. See docs/decisions/0005.
 
 use crate::{
-    Refused, Step, SyncObject,
+    Alone, Refused, Step, SyncObject,
     dialect::{
         Dialect,
         mysql::{self, Trigger},
@@ -30,28 +30,27 @@ pub(super) fn steps(mapping: &Mapping<'_>, site: &Site<'_>, leg: Leg) -> Result<
     let ours: Vec<&str> = names.iter().copied().chain([marker.as_str()]).collect();
     let drop_new = |what: String| mysql::drop_columns(site.dialect, what, table, &ours);
     let [update, insert] = mysql::sync(site, mapping);
-    let drop_triggers = || dropped(site, mapping, &[&insert, &update]);
     Ok(match leg {
-        Leg::Expand => vec![add_new(mapping, site, &marker)],
+        Leg::Expand => vec![Step::Alone(add_new(mapping, site, &marker))],
         Leg::Sync => {
             let mut all = probes(mapping);
             all.extend([&update, &insert].map(|trigger| {
                 let event = trigger.event.to_ascii_lowercase();
                 let what = format!("keep {} and {listed} of {table} equal at each {event}", mapping.old.name);
-                mysql::create_trigger(site, what, table, trigger)
+                Step::Alone(mysql::create_trigger(site, what, table, trigger))
             }));
             all
         }
         Leg::Migrate => vec![Step::Backfill(marked(mapping, site, &marker)), Step::Verify(verification(mapping))],
         Leg::Contract if site.hides => mysql_hide::contract(mapping, site)?,
         Leg::Contract => contract_now(mapping, site, &[&insert, &update], &[mapping.old.name, &marker])?,
-        Leg::UndoExpand => vec![drop_new(format!("drop {listed} from {table}"))],
+        Leg::UndoExpand => vec![Step::Alone(drop_new(format!("drop {listed} from {table}")))],
         Leg::UndoSync => {
-            let mut all = drop_triggers();
+            let mut all = dropped(site, mapping, &[&insert, &update]);
             // What stands in them would be stale when the change goes forward again.
             all.push(drop_new(format!("empty {listed} of {table}: drop them")));
             all.push(add_new(mapping, site, &marker));
-            all
+            all.into_iter().map(Step::Alone).collect()
         }
         Leg::UndoMigrate => Vec::new(),
     })
@@ -66,15 +65,15 @@ pub(super) fn contract_now(
 ) -> Result<Vec<Step>, Refused> {
     // Foreign keys and restores write past triggers; what disagrees now could not be told from a loss later.
     let mut all = vec![Step::Verify(verification(mapping))];
-    all.extend(inherit(mapping, site));
-    all.push(default_for_old(mapping, site)?);
-    all.extend(dropped(site, mapping, triggers));
+    all.extend(inherit(mapping, site).map(Step::Alone));
+    all.push(Step::Alone(default_for_old(mapping, site)?));
+    all.extend(dropped(site, mapping, triggers).into_iter().map(Step::Alone));
     let what = format!("drop {} from {}", mapping.old.name, mapping.table);
-    all.push(mysql::drop_columns(site.dialect, what, mapping.table, gone));
+    all.push(Step::Alone(mysql::drop_columns(site.dialect, what, mapping.table, gone)));
     Ok(all)
 }
 
-pub(super) fn dropped(site: &Site<'_>, mapping: &Mapping<'_>, triggers: &[&Trigger]) -> Vec<Step> {
+pub(super) fn dropped(site: &Site<'_>, mapping: &Mapping<'_>, triggers: &[&Trigger]) -> Vec<Alone> {
     let table = mapping.table;
     let names: Vec<&str> = mapping.new.iter().map(|column| column.name).collect();
     let stop = format!("stop keeping {} and {} of {table} equal", mapping.old.name, names.join(", "));
@@ -84,7 +83,7 @@ pub(super) fn dropped(site: &Site<'_>, mapping: &Mapping<'_>, triggers: &[&Trigg
     triggers.iter().map(drop).collect()
 }
 
-fn add_new(mapping: &Mapping<'_>, site: &Site<'_>, marker: &str) -> Step {
+fn add_new(mapping: &Mapping<'_>, site: &Site<'_>, marker: &str) -> Alone {
     let names: Vec<&str> = mapping.new.iter().map(|column| column.name).collect();
     let mut columns: Vec<(String, String)> =
         mapping.new.iter().map(|column| (column.name.to_owned(), format!("{} NULL", column.sql_type))).collect();
@@ -121,7 +120,7 @@ fn marked(mapping: &Mapping<'_>, site: &Site<'_>, marker: &str) -> crate::Backfi
 }
 
 /// The new name takes over NOT NULL and the default of the old one, while the triggers still fill it for everybody.
-fn inherit(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<Step> {
+fn inherit(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<Alone> {
     let column = mapping.new.first().filter(|_| mapping.back_is_same())?;
     let null = if mapping.old.required { "NOT NULL" } else { "NULL" };
     let default = mapping.old.default.as_ref().map(|value| format!(" DEFAULT {value}")).unwrap_or_default();
@@ -137,7 +136,7 @@ fn inherit(mapping: &Mapping<'_>, site: &Site<'_>) -> Option<Step> {
 }
 
 /// Once the triggers go, a version of the new shape inserts rows without the old column.
-fn default_for_old(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Step, Refused> {
+fn default_for_old(mapping: &Mapping<'_>, site: &Site<'_>) -> Result<Alone, Refused> {
     let needs = mapping.old.required && mapping.old.default.is_none();
     let blank = mysql_type::blank(&mapping.old.sql_type, site.dialect == Dialect::Mariadb);
     let Some(value) = blank.or_else(|| (!needs).then(|| "NULL".to_owned())) else {

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alone, Engine, FileError, Step,
-    declared::{Complaints, MAX_FILE, suggest},
-    refactoring::Promise,
+    declared::{Complaints, MAX_FILE, same_column, suggest},
+    refactoring::{
+        Promise,
+        made_index::{self, Effect, MadeIndex, effect},
+    },
     sql_text::statements,
 };
 
@@ -222,6 +225,47 @@ impl PlainSql {
         let there = self.forward.iter().map(|(phase, file)| (format!("sql to {phase}"), file.text.clone()));
         let back = self.reverse.iter().map(|(phase, file)| (format!("sql from {phase}"), file.text.clone()));
         crate::digest::of_texts(&there.chain(back).collect())
+    }
+
+    /// The indexes that its files up to `phase` make on the tables it declares, each with its table as declared. Those that
+    /// another of its statements may have taken away since are left out.
+    pub(crate) fn indexes(&self, engine: Engine, phase: SchemaPhase) -> Vec<(String, MadeIndex)> {
+        let last = |name: &str| made_index::last(name);
+        let mut standing: Vec<(String, MadeIndex)> = Vec::new();
+        let done = self.forward.range(..=phase).map(|(_, file)| (file, true));
+        // Whoever came back from a later phase has run what leads back from it.
+        let undone = self.reverse.iter().filter(|(from, _)| **from > phase).map(|(_, file)| (file, false));
+        for (file, makes) in done.chain(undone) {
+            for statement in &file.statements {
+                let effect = effect(engine, &statement.text);
+                standing.retain(|(_, index)| !effect.takes(index));
+                let made = if makes { made_index::made(engine, &statement.text) } else { Vec::new() };
+                standing.extend(made.into_iter().filter_map(|(named, index)| {
+                    let declared = self.tables.iter().find(|table| {
+                        **table == named
+                            || ((!table.contains('.') || !named.contains('.'))
+                                && same_column(engine, &last(table), &last(&named)))
+                    })?;
+                    Some((declared.clone(), index))
+                }));
+            }
+        }
+        standing
+    }
+
+    /// Whether any of its statements may have taken the index away, or altered it.
+    pub(crate) fn may_take(&self, engine: Engine, index: &MadeIndex) -> bool {
+        self.texts().any(|text| effect(engine, text).takes(index))
+    }
+
+    /// Whether any of its statements may have altered columns.
+    pub(crate) fn may_alter(&self, engine: Engine) -> bool {
+        self.texts().any(|text| effect(engine, text) == Effect::Anything)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let files = self.forward.values().chain(self.reverse.values());
+        files.flat_map(|file| file.statements.iter().map(|statement| statement.text.as_str()))
     }
 
     pub(crate) fn steps(&self, step: Move) -> Vec<Step> {

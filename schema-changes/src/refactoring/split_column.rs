@@ -155,6 +155,11 @@ impl SplitColumn {
         self.into.iter().map(|part| part.name.as_str())
     }
 
+    /// The same, with their types as written.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.into.iter().map(|part| (part.name.as_str(), part.sql_type.as_str()))
+    }
+
     /// The mapping, unless this column cannot be split.
     pub(crate) fn mapping<'a>(&'a self, site: &Site<'a>, leg: Leg) -> Result<Mapping<'a>, Refused> {
         let facts = if leg.is_forward() { site.keyed_table(&self.table)? } else { site.table(&self.table)? };

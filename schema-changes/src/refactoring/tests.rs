@@ -239,7 +239,12 @@ fn refused_at(
 #[test]
 fn what_cannot_be_done_safely_is_refused_with_a_remedy() {
     type Edit = fn(&mut TableFacts);
-    let index = |unique| IndexFacts { name: "by_it".into(), columns: vec!["mail".into(), "full_name".into()], unique };
+    let index = |unique| IndexFacts {
+        name: "by_it".into(),
+        columns: vec!["mail".into(), "full_name".into()],
+        unique,
+        ..IndexFacts::default()
+    };
     let rows: [(&str, Edit, &str); 9] = [
         (SPLIT, |t| t.primary_key.clear(), "no primary key"),
         (RENAME, |t| t.primary_key.clear(), "add one of the two first"),
@@ -413,7 +418,8 @@ fn a_way_back_is_never_refused_for_what_happened_to_the_table_since() {
     for engine in Engine::ALL {
         let change = change(engine, "split", SPLIT);
         let mut catalog = expanded(engine, &change, SPLIT_NEW);
-        let index = IndexFacts { name: "i".into(), columns: vec!["full_name".into()], unique: true };
+        let index =
+            IndexFacts { name: "i".into(), columns: vec!["full_name".into()], unique: true, ..IndexFacts::default() };
         catalog.get_mut("customers").unwrap().indexes.push(index);
         for (from, to) in MOVES.into_iter().filter(|(from, to)| to < from) {
             steps(&change, moving(from, to), engine, &catalog).unwrap();

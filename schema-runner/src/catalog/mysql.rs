@@ -52,6 +52,7 @@ pub(super) async fn read(
     }
     let mut primary_key = Vec::new();
     let mut indexes: Vec<IndexFacts> = Vec::new();
+    let mut of_columns = true;
     for row in session.query(&about(INDEXES)).await? {
         let name = text(&row, 0).unwrap_or_default();
         if name == "PRIMARY" {
@@ -59,10 +60,13 @@ pub(super) async fn read(
             continue;
         }
         if indexes.last().is_none_or(|index| index.name != name) {
-            indexes.push(IndexFacts { name, columns: Vec::new(), unique: int(&row, 2) != 0 });
+            indexes.push(IndexFacts { name, unique: int(&row, 2) != 0, valid: true, ..IndexFacts::default() });
+            of_columns = true;
         }
+        of_columns &= text(&row, 1).is_some();
         if let Some(index) = indexes.last_mut() {
             index.columns.extend(text(&row, 1));
+            index.key = if of_columns { index.columns.clone() } else { Vec::new() };
         }
     }
     if primary_key.is_empty() {

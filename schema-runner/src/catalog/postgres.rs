@@ -44,9 +44,12 @@ pub(super) async fn read(session: &mut dyn Session, table: &str) -> Result<Optio
     for row in session.query(&about(INDEXES)).await? {
         let name = text(&row, 0).unwrap_or_default();
         if indexes.last().is_none_or(|index| index.name != name) {
-            indexes.push(IndexFacts { name, columns: Vec::new(), unique: int(&row, 2) != 0 });
+            let (unique, valid) = (int(&row, 2) != 0, int(&row, 4) != 0);
+            indexes.push(IndexFacts { name, unique, valid, ..IndexFacts::default() });
         }
         if let Some(index) = indexes.last_mut() {
+            // Its key columns come first, in their order; one with an expression has none that are told.
+            index.key.extend(text(&row, 1).filter(|_| int(&row, 3) != 0));
             index.columns.extend(text(&row, 1));
         }
     }

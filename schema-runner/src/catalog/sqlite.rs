@@ -40,12 +40,20 @@ pub(super) async fn read(session: &mut dyn Session, table: &str) -> Result<Optio
     let count = session.query(&count).await?.first().map_or(0, |row| int(row, 0));
     // One row a column of an index; an expression has no column name, and its text is looked through for names.
     let mut indexes: Vec<IndexFacts> = Vec::new();
+    let mut of_columns = true;
     for row in session.query(&about(INDEXES)).await? {
         let name = text(&row, 0).unwrap_or_default();
         if indexes.last().is_none_or(|index| index.name != name) {
             let written = text(&row, 3).unwrap_or_default();
             let mentioned = columns_in(&columns, &written);
-            indexes.push(IndexFacts { name, columns: mentioned, unique: int(&row, 2) != 0 });
+            let unique = int(&row, 2) != 0;
+            indexes.push(IndexFacts { name, columns: mentioned, unique, valid: true, ..IndexFacts::default() });
+            of_columns = true;
+        }
+        of_columns &= text(&row, 1).is_some();
+        if let Some(index) = indexes.last_mut() {
+            index.key.extend(text(&row, 1));
+            index.key = if of_columns { std::mem::take(&mut index.key) } else { Vec::new() };
         }
         if let (Some(index), Some(column)) = (indexes.last_mut(), text(&row, 1))
             && !index.columns.contains(&column)

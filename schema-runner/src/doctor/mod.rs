@@ -17,10 +17,12 @@ use schema_phases::{SchemaPhase, Span, Target, next_move};
 
 use crate::{
     catalog,
+    drift::drift,
     exit::Exit,
     halt::{Halt, MoveError, chain},
     moves::Moves,
     protocol::Attempt,
+    soak::as_begun,
 };
 
 /// How bad it is.
@@ -137,6 +139,9 @@ pub async fn doctor(plan: &Plan, session: &mut dyn Session, moves: &dyn Moves) -
     for table in &names {
         tables.extend(size(session, engine, table).await.map_err(Halt::told)?);
     }
+    if let Some(state) = &state {
+        findings.extend(drifted(session, plan, moves, state).await.map_err(Halt::told)?);
+    }
     for change in &plan.changes {
         findings.extend(of_a_change(session, engine, moves, plan, change, state.as_ref()).await.map_err(Halt::told)?);
     }
@@ -151,6 +156,38 @@ async fn of_the_database(session: &mut dyn Session, engine: Engine) -> Result<Ve
         Engine::Sqlite => sqlite::of_the_database(session).await,
         Engine::Mysql | Engine::Mariadb => mysql::of_the_database(session).await,
     }
+}
+
+/// What is not as the ledger says, for which a run stops.
+async fn drifted(
+    session: &mut dyn Session,
+    plan: &Plan,
+    moves: &dyn Moves,
+    state: &LedgerState,
+) -> Result<Vec<Finding>, Halt> {
+    let mut findings = Vec::new();
+    for change in &plan.changes {
+        let Some(entry) = state.change(&change.profile.name) else { continue };
+        // Nothing of it needs to be there yet; what is there too early, the move itself finds.
+        if entry.span == Span::AtRest(SchemaPhase::Pending) {
+            continue;
+        }
+        let form = as_begun(change, entry.is_hidden());
+        let found = match drift(session, plan, state, moves, &form, entry).await {
+            Ok(found) => found,
+            // Told where the change is examined.
+            Err(Halt::Failed(MoveError::Refused { .. })) => continue,
+            Err(halt) => return Err(halt),
+        };
+        findings.extend(found.into_iter().map(|drift| Finding {
+            severity: Severity::Blocker,
+            check: "drift",
+            about: change.profile.name.to_string(),
+            what: drift.why,
+            remedy: "`phasegate verify` tells more".into(),
+        }));
+    }
+    Ok(findings)
 }
 
 /// What concerns one change that has a move to make.

@@ -163,7 +163,7 @@ impl Bench {
                 facts.definition =
                     self.rows(&format!("SELECT sql FROM sqlite_schema WHERE name = '{plain}'")).await[0][0].clone();
                 for row in self.rows(&format!("SELECT l.name, i.name, l.\"unique\" || '' FROM pragma_index_list('{plain}') l JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk'")).await {
-                    facts.indexes.push(IndexFacts { name: row[0].clone().unwrap(), columns: vec![row[1].clone().unwrap()], unique: yes(&row[2]) });
+                    facts.indexes.push(IndexFacts { name: row[0].clone().unwrap(), columns: vec![row[1].clone().unwrap()], unique: yes(&row[2]), valid: true, ..IndexFacts::default() });
                 }
             }
             Engine::Postgres => {
@@ -208,7 +208,7 @@ impl Bench {
             if name == "PRIMARY" {
                 facts.primary_key.push(column);
             } else {
-                facts.indexes.push(IndexFacts { name, columns: vec![column], unique: yes(&row[2]) });
+                facts.indexes.push(IndexFacts { name, columns: vec![column], unique: yes(&row[2]), valid: true, ..IndexFacts::default() });
             }
         }
         facts.definition = self.rows(&format!("SHOW CREATE TABLE `{}`", table.replace('`', "``"))).await[0][1].clone();

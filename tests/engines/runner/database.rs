@@ -1,6 +1,6 @@
 //! A database of any engine, as a test and the application in it use it.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Mutex, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row,
@@ -17,6 +17,8 @@ use tests::{
 pub(crate) struct Database {
     pub(crate) directory: TempDir,
     kind: Kind,
+    /// The numbers of the application's sessions. MariaDB lists a session under the definer of the trigger that it is in.
+    apps: Mutex<BTreeSet<String>>,
 }
 
 enum Kind {
@@ -46,18 +48,18 @@ impl Database {
         let path = directory.path().join("app.db");
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true).pragma("journal_mode", "wal");
         options.connect().await.unwrap().close().await.unwrap();
-        Self { directory, kind: Kind::Sqlite(path) }
+        Self { directory, apps: Mutex::default(), kind: Kind::Sqlite(path) }
     }
 
     pub(crate) async fn postgres() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { directory, kind: Kind::Postgres(postgres::database().await.unwrap()) }
+        Self { directory, apps: Mutex::default(), kind: Kind::Postgres(postgres::database().await.unwrap()) }
     }
 
     /// On a server of its own.
     pub(crate) async fn postgres_on(server: &postgres::Cluster) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { directory, kind: Kind::Postgres(server.database().await.unwrap()) }
+        Self { directory, apps: Mutex::default(), kind: Kind::Postgres(server.database().await.unwrap()) }
     }
 
     pub(crate) async fn mariadb() -> Self {
@@ -75,7 +77,7 @@ impl Database {
         // Whoever makes triggers while there is a binary log must have SUPER, unless the server trusts everybody.
         let owner = database.user("owner").await.unwrap();
         database.execute(&format!("GRANT ALL PRIVILEGES ON *.* TO '{owner}'@'127.0.0.1'")).await.unwrap();
-        Self { directory, kind: Kind::Mariadb(database, owner) }
+        Self { directory, apps: Mutex::default(), kind: Kind::Mariadb(database, owner) }
     }
 
     /// On a server of its own, with a runner that has these rights on the database and no others.
@@ -84,7 +86,7 @@ impl Database {
         let database = server.database().await.unwrap();
         let owner = database.user("owner").await.unwrap();
         database.grant(&owner, rights, "*").await.unwrap();
-        Self { directory, kind: Kind::Mariadb(database, owner) }
+        Self { directory, apps: Mutex::default(), kind: Kind::Mariadb(database, owner) }
     }
 
     /// The runner's user; of MariaDB and MySQL only.
@@ -190,6 +192,8 @@ impl Database {
             Kind::Mariadb(_, owner) => {
                 let list = format!("SELECT id FROM information_schema.processlist WHERE user = '{owner}'");
                 let sessions = self.rows(&list).await;
+                let apps = self.apps.lock().unwrap().clone();
+                let sessions: Vec<_> = sessions.into_iter().filter(|session| !apps.contains(&session[0])).collect();
                 for session in &sessions {
                     // It may be gone by now.
                     let mut connection = self.connect().await;
@@ -220,7 +224,13 @@ impl Database {
                 let options = PgConnectOptions::from_str(&database.url()).unwrap();
                 Connected::Postgres(options.disable_statement_logging().connect().await.unwrap())
             }
-            Kind::Mariadb(database, _) => Connected::Mariadb(database.connect().await.unwrap()),
+            Kind::Mariadb(database, _) => {
+                let mut connection = database.connect().await.unwrap();
+                let number = "SELECT CAST(CONNECTION_ID() AS char)";
+                let number: String = sqlx::query_scalar(number).fetch_one(&mut connection).await.unwrap();
+                self.apps.lock().unwrap().insert(number);
+                Connected::Mariadb(connection)
+            }
         }
     }
 

@@ -30,10 +30,34 @@ async fn killed_behind_each_step(database: &Database, project: &Project) -> usiz
     panic!("it never comes to its end");
 }
 
+/// So often a run is cut off at most: each time it begins anew with the lock, the generation and the live versions.
+const CUTS: usize = 10;
+
+/// One run, whose sessions the server ends (KILL CONNECTION, or `pg_terminate_backend`) behind each step that is done, and once
+/// each where it has begun a move and where it goes on with one. It comes to its end by itself. Returns how often it was
+/// cut off.
+async fn cut_off_behind_each_step(database: &Database, project: &Project) -> usize {
+    let mut running = Running::start(run_command(database, project, &["--output", "json", "--retry-for", "90s"]));
+    let mut once = vec!["moving", "resumed"];
+    let (mut cuts, mut last) = (0, None);
+    while let Some(event) = running.event().await {
+        let kind = event["event"].as_str().unwrap().to_owned();
+        let first = once.iter().position(|it| *it == kind).map(|at| once.remove(at)).is_some();
+        if (first || kind == "step_done") && cuts < CUTS {
+            cuts += usize::from(database.end_the_runners_sessions().await > 0);
+        }
+        last = Some(event);
+    }
+    let last = last.unwrap();
+    assert_eq!((&last["event"], &last["exit"]), (&"finished".into(), &0.into()), "{last}");
+    cuts
+}
+
 #[derive(Clone, Copy)]
 enum Killed {
     BehindSteps,
     AtMessages(usize),
+    ByTheServer,
 }
 
 /// Hidden, taken back because the old version came in by force, hidden anew, and gone.
@@ -47,6 +71,7 @@ async fn hidden_and_back(database: Database, how: Killed) {
     let kill = async || match how {
         Killed::BehindSteps => killed_behind_each_step(&database, &project).await,
         Killed::AtMessages(stride) => killed_at_each_message(&database, &project, stride).await,
+        Killed::ByTheServer => cut_off_behind_each_step(&database, &project).await,
     };
 
     project.live(&[V2]);
@@ -83,6 +108,7 @@ async fn hidden_and_back(database: Database, how: Killed) {
     let at = match how {
         Killed::BehindSteps => "behind the steps of a soak",
         Killed::AtMessages(_) => "at the messages of a soak",
+        Killed::ByTheServer => "of its sessions, by the server, during a soak",
     };
     crate::tell(&format!("kills survived {at} on {}: {kills}", database.engine()));
     assert!(kills >= 3, "{kills} kills are too few to say anything");
@@ -91,6 +117,21 @@ async fn hidden_and_back(database: Database, how: Killed) {
 on_each!(killed_behind_each_step_of_a_soak_no_write_fails_or_is_lost, behind_each_step);
 async fn behind_each_step(database: Database) {
     hidden_and_back(database, Killed::BehindSteps).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_off_by_the_server_during_a_soak_on_mariadb() {
+    hidden_and_back(Database::mariadb().await, Killed::ByTheServer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_off_by_the_server_during_a_soak_on_mysql() {
+    hidden_and_back(Database::mysql().await, Killed::ByTheServer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_off_by_the_server_during_a_soak_on_postgres() {
+    hidden_and_back(Database::postgres().await, Killed::ByTheServer).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
