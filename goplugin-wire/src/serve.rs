@@ -194,13 +194,18 @@ async fn drive<S: Service, T: AsyncRead + AsyncWrite>(
                 }
             }
             Some(finished) = calls.join_next_with_id() => {
-                let (task, result) = match finished {
-                    Ok((task, result)) => (task, result),
-                    // One call's bug is that call's error.
-                    Err(error) => (error.id(), Err("the plugin failed in this call; its log says more".to_owned())),
-                };
-                if let Some(id) = ids.remove(&task) {
-                    session.reply(id, &result)?;
+                let mut next = Some(finished);
+                // Those who waited for one thing are answered at one moment, and their answers leave in one write.
+                while let Some(finished) = next {
+                    let (task, result) = match finished {
+                        Ok((task, result)) => (task, result),
+                        // One call's bug is that call's error.
+                        Err(error) => (error.id(), Err("the plugin failed in this call; its log says more".to_owned())),
+                    };
+                    if let Some(id) = ids.remove(&task) {
+                        session.reply(id, &result)?;
+                    }
+                    next = calls.try_join_next_with_id();
                 }
             }
         }

@@ -10,7 +10,10 @@ use std::{
 use schema_phases::Moment;
 use tokio::time::Instant;
 
-use crate::step::{message, rollout::AskingRollout, status::StepStatus};
+use crate::{
+    gate::AskingRollout,
+    step::{message, status::StepStatus},
+};
 
 /// Between two events of one version's step, unless the later one ends it. A fact that comes and goes must not fill etcd.
 const PAUSE: Duration = Duration::from_secs(60);

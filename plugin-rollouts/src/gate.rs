@@ -15,7 +15,6 @@ use tracing::Instrument;
 
 use crate::{
     ports::{Access, AccessKey, DatabaseRef, Databases, Ledgers, Place, RunnerJobs, StableVersion, VersionRef},
-    step::rollout::AskingRollout,
     template::PodTemplate,
 };
 
@@ -33,7 +32,7 @@ mod wanted;
 pub use checks::CheckPorts;
 pub use clock::Clock;
 pub use looks::{Asker, Look, Looks, Manner, Memory};
-pub use question::{Answer, DatabaseSeen, PlanSight, Question, Unasked, View};
+pub use question::{Answer, AskingRollout, DatabaseSeen, PlanSight, Question, Unasked, View};
 pub use readers::Readers;
 
 use awaited::{Awaited, What};
@@ -335,12 +334,12 @@ impl Gate {
             uid: rollout.uid.clone(),
             pod_hash: pod_hash.to_owned(),
         };
-        let (port, key) = (Arc::clone(&self.versions), of.clone());
-        let how = move || -> BoxFuture<'static, _> {
+        let port = Arc::clone(&self.versions);
+        let how = move |of: &VersionRef| -> BoxFuture<'static, _> {
             let (port, of) = (Arc::clone(&port), of.clone());
             async move { port.template(&of).await.map(Arc::new) }.boxed()
         };
-        self.templates.look(key, memory, how).await
+        self.templates.look(of, memory, how).await
     }
 
     fn stable_sight(
@@ -375,12 +374,12 @@ impl Gate {
         let namespace = if namespace.is_empty() { asked_from.clone() } else { namespace };
         let wanted_namespace = namespace.clone();
         let wanted = DatabaseRef { name: name.clone(), namespace, asked_from };
-        let (port, key) = (Arc::clone(&self.databases), wanted.clone());
-        let how = move || -> BoxFuture<'static, _> {
+        let port = Arc::clone(&self.databases);
+        let how = move |wanted: &DatabaseRef| -> BoxFuture<'static, _> {
             let (port, wanted) = (Arc::clone(&port), wanted.clone());
             async move { port.place(&wanted).await }.boxed()
         };
-        let place = awaited.on(What::Place(name.clone()), self.places.look(key, memory, how)).await;
+        let place = awaited.on(What::Place(name.clone()), self.places.look(wanted, memory, how)).await;
         let mut seen = LedgerLook {
             database: name,
             namespace: wanted_namespace,
@@ -406,7 +405,7 @@ impl Gate {
     async fn read(&self, asker: Asker, access: Arc<Access>, seen: &mut LedgerLook) {
         let (readers, key, wanted) = (Arc::clone(&self.readers), access.key.clone(), access.wanted.clone());
         seen.access = Some(Arc::clone(&access));
-        let how = move || -> BoxFuture<'static, _> {
+        let how = move |_: &AccessKey| -> BoxFuture<'static, _> {
             let (readers, access) = (Arc::clone(&readers), Arc::clone(&access));
             async move { readers.read(&access).await }.boxed()
         };

@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod ports;
 pub mod serve;
 pub mod sources;
+mod span_of_time;
 pub mod step;
 mod telemetry;
 pub mod template;

@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use crate::{serve::callers::Denied, step::rollout::AskingRollout};
+use crate::{gate::AskingRollout, serve::callers::Denied};
 
 pub mod measured;
 

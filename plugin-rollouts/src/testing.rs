@@ -9,8 +9,7 @@ use schema_phases::{
 };
 
 use crate::{
-    gate::{DatabaseSeen, PlanSight, View},
-    step::rollout::AskingRollout,
+    gate::{AskingRollout, DatabaseSeen, PlanSight, View},
     template::PodTemplate,
 };
 

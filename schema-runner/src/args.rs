@@ -116,12 +116,12 @@ pub(crate) struct RunArgs {
     pub(crate) retry_for: std::time::Duration,
 
     /// How long one batch of a backfill aims to take: a writer that meets it waits that long. Otherwise
-    /// spec.backfill.batch, or 35ms; on SQLite 5ms.
+    /// spec.backfill.batch, or 35ms; on SQLite 2ms.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) batch: Option<std::time::Duration>,
 
     /// How long to rest after each batch, as so many times what it took, 0 to 10: 1 leaves the database to others for half of
-    /// the time. Otherwise spec.backfill.niceRatio, or 0; on SQLite 1.
+    /// the time. Otherwise spec.backfill.niceRatio, or 0; on SQLite 3.
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     pub(crate) nice_ratio: Option<f64>,
 

@@ -97,23 +97,22 @@ pub(crate) async fn beside_one_update(
     of.end(server).await
 }
 
-/// Largest tables are filled once.
-const ONCE: u64 = 10_000_000;
+/// Tables of this size are filled once with statistics and once without, one after the other: they take minutes, and disk.
+const ONCE: u64 = 2_000_000;
+
+/// The tables' sizes: 10,000 rows, ten times more, and so on up to the largest.
+fn sizes(largest: u64) -> Vec<u64> {
+    let tens = std::iter::successors(Some(10_000_u64), |size| size.checked_mul(10));
+    tens.take_while(|size| *size < largest).chain([largest]).collect()
+}
 
 /// The slowest rate by the fastest, from small to large tables, with and without statistics. The rate is that of the
 /// batches, as the run tells it: what a move costs whatever the table is not part of it.
 pub(crate) async fn flatness(options: &Options, server: &Server, engine: Engine, figures: &mut Figures) -> Result<()> {
-    let mut sizes = vec![10_000];
-    while let Some(next) = sizes.last().map(|size| size * 10).filter(|next| *next <= options.largest) {
-        sizes.push(next);
-    }
     let mut all = Vec::new();
-    for rows in sizes {
-        // The largest without: that is where others collapse.
-        let kinds: &[bool] = if rows >= ONCE { &[false] } else { &[false, true] };
-        for analyzed in kinds {
-            let rates = rates(options, server, engine, rows, *analyzed, figures).await?;
-            let with = if *analyzed { "analyzed" } else { "unanalyzed" };
+    for rows in sizes(options.largest) {
+        for (analyzed, with) in [(false, "unanalyzed"), (true, "analyzed")] {
+            let rates = rates(options, server, engine, rows, analyzed, figures).await?;
             all.push(median(&rates));
             figures.median(format!("backfill_rate_{rows}_{with}_{engine}"), rates, "rows/s");
         }
@@ -135,9 +134,15 @@ async fn rates(
     if rows >= ONCE {
         let project = Project::new(engine, "target: synced")?;
         let database = made(options, server, engine, rows, &project, figures).await?;
+        if analyzed {
+            database.analyze().await?;
+        }
         project.target("target: migrated")?;
         let run = project.run(options, &database, &[], figures).await?;
         server.drop(database).await?;
+        let with = if analyzed { "analyzed" } else { "unanalyzed" };
+        figures.median(format!("backfill_seconds_{rows}_{with}_{engine}"), vec![run.filled()?], "s");
+        figures.at_least(&format!("runner_peak_mb_{rows}_{engine}"), run.peak_mb, "MB");
         return Ok(vec![run.rate()?]);
     }
     let of = Original::synced(options, server, engine, rows, figures).await?;
@@ -155,4 +160,17 @@ async fn rates(
     }
     of.end(server).await?;
     Ok(rates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_grow_by_ten_and_end_with_the_largest() {
+        assert_eq!(sizes(100_000), [10_000, 100_000]);
+        assert_eq!(sizes(2_000_000), [10_000, 100_000, 1_000_000, 2_000_000]);
+        assert_eq!(sizes(10_000_000), [10_000, 100_000, 1_000_000, 10_000_000]);
+        assert_eq!(sizes(500), [500]);
+    }
 }

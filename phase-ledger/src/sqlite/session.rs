@@ -21,7 +21,10 @@ use crate::{
     BackfillRange, Batch, Batched, Cell, DatabaseUrl, Generation, LedgerState, ReadError, Reading, Row, Session,
     Statement, Transaction, WriteError,
     decode::Whose,
-    sqlite::{fault, look, values},
+    sqlite::{
+        fault, look,
+        values::{self, Query},
+    },
     statement,
     store::{Scribe, Sentences, advance, count, pause_line, store, takeover_line, upgrade_line},
     transition::apply_all,
@@ -56,6 +59,8 @@ pub struct SqliteSession {
     /// A transaction may be open: the call that began it was given up.
     open: bool,
     synchronous: Synchronous,
+    /// How long it waits for the file, as it was last told; none while it is being told.
+    waits: Option<Duration>,
 }
 
 /// When a commit is on disk. In WAL mode a later full commit takes all earlier ones with it, in order.
@@ -98,6 +103,7 @@ impl SqliteSession {
             lock: None,
             open: false,
             synchronous: Synchronous::Full,
+            waits: Some(TURN),
         }))
     }
 
@@ -134,11 +140,10 @@ impl SqliteSession {
         wait: Duration,
         table: &str,
     ) -> Result<Work<'_>, WriteError> {
-        let milliseconds = wait.as_millis().min(3_600_000);
         let changes = self.synchronous != synchronous;
-        let mut work = Work { connection: self.idle().await? };
-        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), table).await?;
+        self.wait_for(wait, table).await?;
         if changes {
+            let mut work = Work { connection: &mut self.connection };
             let word = match synchronous {
                 Synchronous::Full => "FULL",
                 Synchronous::Normal => "NORMAL",
@@ -150,6 +155,20 @@ impl SqliteSession {
         let mut work = Work { connection: &mut self.connection };
         work.plain("BEGIN IMMEDIATE".to_owned(), table).await?;
         Ok(work)
+    }
+
+    /// Says how long the file is waited for. Every batch asks for the same.
+    async fn wait_for(&mut self, wait: Duration, table: &str) -> Result<(), WriteError> {
+        self.idle().await?;
+        if self.waits == Some(wait) {
+            return Ok(());
+        }
+        self.waits = None;
+        let milliseconds = wait.as_millis().min(3_600_000);
+        let mut work = Work { connection: &mut self.connection };
+        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), table).await?;
+        self.waits = Some(wait);
+        Ok(())
     }
 
     /// Readers must not wait for a runner's long transaction, nor it for them.
@@ -194,16 +213,17 @@ impl SqliteSession {
 
     async fn batch_inner(&mut self, mine: Generation, batch: &Batch) -> Result<Batched, WriteError> {
         let file = "the database file";
+        // Before it locks out every other writer: a boundary is any key, as it was at any moment.
+        let next = match &batch.next {
+            Some(next) => Work { connection: self.idle().await? }.first(next).await?,
+            None => None,
+        };
         let mut work = self.begin_with(Synchronous::Normal, batch.lock_timeout.max(TURN), file).await?;
         let began = Instant::now();
         work.advance(mine, batch).await?;
         let turn = began.elapsed();
-        let next = match &batch.next {
-            Some(next) => work.first(next).await?,
-            None => None,
-        };
         let began = Instant::now();
-        let touched = work.run(&batch.work, file).await?;
+        let touched = work.run_kept(&batch.work, file).await?;
         let work_time = began.elapsed();
         work.plain("COMMIT".to_owned(), file).await?;
         self.open = false;
@@ -238,7 +258,6 @@ impl SqliteSession {
         statement: &Statement,
         lock_timeout: Duration,
     ) -> Result<(), WriteError> {
-        let milliseconds = lock_timeout.as_millis().min(3_600_000);
         let full = self.synchronous == Synchronous::Full;
         let mut work = Work { connection: self.idle().await? };
         if !full {
@@ -247,7 +266,8 @@ impl SqliteSession {
             work = Work { connection: &mut self.connection };
         }
         work.fence(Some(mine)).await?;
-        work.plain(format!("PRAGMA busy_timeout = {milliseconds}"), LEDGER).await?;
+        self.wait_for(lock_timeout, LEDGER).await?;
+        let mut work = Work { connection: &mut self.connection };
         work.run(statement, "the database file").await.map(drop)
     }
 
@@ -458,9 +478,9 @@ impl Work<'_> {
         Err(WriteError::Read(ReadError::Format { found, known: crate::FORMAT }))
     }
 
-    /// The first row of a query.
+    /// The first row of a query that is asked for every batch.
     async fn first(&mut self, statement: &Statement) -> Result<Option<Row>, WriteError> {
-        let row = values::query(statement).fetch_optional(&mut *self.connection).await;
+        let row = values::kept(statement).fetch_optional(&mut *self.connection).await;
         let row = row.and_then(|row| row.as_ref().map(values::cells).transpose());
         row.map_err(|cause| fault::write_error(cause, &statement.sql, "the database file"))
     }
@@ -473,9 +493,18 @@ impl Work<'_> {
     }
 
     async fn run(&mut self, statement: &Statement, table: &str) -> Result<u64, WriteError> {
+        self.run_query(values::query(statement), statement, table).await
+    }
+
+    /// The statement of a batch, whose text is that of the one before.
+    async fn run_kept(&mut self, statement: &Statement, table: &str) -> Result<u64, WriteError> {
+        self.run_query(values::kept(statement), statement, table).await
+    }
+
+    async fn run_query(&mut self, query: Query, statement: &Statement, table: &str) -> Result<u64, WriteError> {
         statement::no_control(&statement.sql)?;
         statement::only_one(&statement.sql)?;
-        let outcome = values::query(statement).execute(&mut *self.connection).await;
+        let outcome = query.execute(&mut *self.connection).await;
         let done = outcome.map_err(|cause| fault::write_error(cause, &statement.sql, table))?;
         // SQLite keeps the last count for statements that touch no rows.
         let counts = ["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"];

@@ -2,26 +2,29 @@
 
 use sqlx::{
     AssertSqlSafe, Row as _, Sqlite, TypeInfo, ValueRef,
-    query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
 
 use crate::{Cell, Row, Statement};
 
+pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
 /// A statement of the caller. Not kept prepared: the driver would remember its columns across a change of the schema.
-pub(super) fn query(statement: &Statement) -> Query<'static, Sqlite, SqliteArguments> {
+pub(super) fn query(statement: &Statement) -> Query {
     bound(sqlx::query(AssertSqlSafe(statement.sql.clone())).persistent(false), statement.binds.clone())
 }
 
+/// A statement of the caller that comes again and again while nobody changes the schema, and names each of its columns.
+pub(super) fn kept(statement: &Statement) -> Query {
+    bound(sqlx::query(AssertSqlSafe(statement.sql.clone())), statement.binds.clone())
+}
+
 /// A fixed statement of ours.
-pub(super) fn fixed(sql: &'static str, binds: Vec<Cell>) -> Query<'static, Sqlite, SqliteArguments> {
+pub(super) fn fixed(sql: &'static str, binds: Vec<Cell>) -> Query {
     bound(sqlx::query(sql), binds)
 }
 
-fn bound(
-    mut query: Query<'static, Sqlite, SqliteArguments>,
-    binds: Vec<Cell>,
-) -> Query<'static, Sqlite, SqliteArguments> {
+fn bound(mut query: Query, binds: Vec<Cell>) -> Query {
     for cell in binds {
         query = match cell {
             Cell::Null => query.bind(None::<String>),

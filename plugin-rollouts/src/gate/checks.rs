@@ -100,7 +100,7 @@ impl Checks {
         match wanted {
             Wanted::Statements { access, namespace, config_map } => {
                 let key = (access.key.clone(), namespace.clone(), config_map.clone());
-                let how = move || -> BoxFuture<'static, _> {
+                let how = move |_: &_| -> BoxFuture<'static, _> {
                     let (ports, access) = (ports.clone(), Arc::clone(&access));
                     let (namespace, config_map) = (namespace.clone(), config_map.clone());
                     async move { statements(&ports, &access, &namespace, &config_map).await }.boxed()
@@ -109,7 +109,7 @@ impl Checks {
             }
             Wanted::Integrity { access, query } => {
                 let key = (access.key.clone(), query.clone());
-                let how = move || -> BoxFuture<'static, _> {
+                let how = move |_: &_| -> BoxFuture<'static, _> {
                     let (ports, access, query) = (ports.clone(), Arc::clone(&access), query.clone());
                     async move { integrity(&ports, &access, &query).await }.boxed()
                 };
@@ -117,7 +117,7 @@ impl Checks {
             }
             Wanted::Replica { replica, version, primary } => {
                 let key = replica.key.clone();
-                let how = move || -> BoxFuture<'static, _> {
+                let how = move |_: &_| -> BoxFuture<'static, _> {
                     let (ports, replica) = (ports.clone(), replica.clone());
                     async move { followed(&ports, &replica).await }.boxed()
                 };
@@ -128,8 +128,7 @@ impl Checks {
             Wanted::Measure(measure) => {
                 let key =
                     MeasureRef { server: measure.server.clone(), query: measure.query.clone(), back: measure.held };
-                let asked = key.clone();
-                let how = move || -> BoxFuture<'static, _> {
+                let how = move |asked: &MeasureRef| -> BoxFuture<'static, _> {
                     let (ports, asked) = (ports.clone(), asked.clone());
                     async move { ports.metrics.measure(&asked).await }.boxed()
                 };

@@ -50,12 +50,12 @@ impl Jobs {
     }
 
     async fn note(&self, of: JobRef) -> Option<String> {
-        let (port, key, database) = (Arc::clone(&self.port), of.clone(), of.database.clone());
-        let how = move || -> BoxFuture<'static, _> {
+        let (port, database) = (Arc::clone(&self.port), of.database.clone());
+        let how = move |of: &JobRef| -> BoxFuture<'static, _> {
             let (port, of) = (Arc::clone(&port), of.clone());
             async move { port.job(&of).await }.boxed()
         };
-        let outcome = timeout(self.patience, self.looks.look(key, Memory::Allowed, how))
+        let outcome = timeout(self.patience, self.looks.look(of, Memory::Allowed, how))
             .await
             .map_or_else(|_| Err(Because::TimedOut(self.patience)), |look| look.outcome);
         let note = match outcome {

@@ -89,7 +89,7 @@ where
     /// Looks at `key`, by calling `how`. Equal keys must mean equal looks: one caller's `how` serves all.
     pub async fn look<F>(&self, key: K, memory: Memory, how: F) -> Look<T>
     where
-        F: Fn() -> BoxFuture<'static, Result<T, Because>> + Send + 'static,
+        F: Fn(&K) -> BoxFuture<'static, Result<T, Because>> + Send + 'static,
     {
         self.look_for(None, key, memory, how).await
     }
@@ -97,18 +97,18 @@ where
     /// The same for somebody who may be one of a crowd. Then the look begins a moment later, so that more of them share it.
     pub async fn look_for<F>(&self, asker: Option<Asker>, key: K, memory: Memory, how: F) -> Look<T>
     where
-        F: Fn() -> BoxFuture<'static, Result<T, Because>> + Send + 'static,
+        F: Fn(&K) -> BoxFuture<'static, Result<T, Because>> + Send + 'static,
     {
+        if memory == Memory::Allowed
+            && let Some(look) = self.remembered(&key)
+        {
+            return look;
+        }
         let (sender, receiver) = oneshot::channel();
         {
             let mut groups = self.inner.lock();
             let group = groups.entry(key.clone()).or_insert_with(Group::new);
             group.asked = Instant::now();
-            if let Some((_, last)) =
-                group.last.as_ref().filter(|(until, _)| memory == Memory::Allowed && *until > group.asked)
-            {
-                return Look { remembered: true, ..last.clone() };
-            }
             group.waiting.push(sender);
             if let Some(asker) = asker {
                 group.crowd.note(asker, group.asked);
@@ -127,6 +127,16 @@ where
         }
         let gone = || Because::Unreachable("the look was broken off".to_owned());
         receiver.await.unwrap_or_else(|_| Look { outcome: Err(gone()), at: self.inner.clock.now(), remembered: false })
+    }
+
+    /// The last look at `key`, if it may still be remembered. Most who may rest on one do, and cost no more than this.
+    fn remembered(&self, key: &K) -> Option<Look<T>> {
+        let now = Instant::now();
+        let mut groups = self.inner.lock();
+        let group = groups.get_mut(key)?;
+        group.asked = now;
+        let (_, last) = group.last.as_ref().filter(|(until, _)| *until > now)?;
+        Some(Look { remembered: true, ..last.clone() })
     }
 
     /// How many things are known or looked at.
@@ -173,7 +183,7 @@ where
 {
     async fn run<F>(self, how: F)
     where
-        F: Fn() -> BoxFuture<'static, Result<T, Because>>,
+        F: Fn(&K) -> BoxFuture<'static, Result<T, Because>>,
     {
         loop {
             if let Some(enough) = self.gathering() {
@@ -183,7 +193,7 @@ where
             let Some(waiting) = self.next_askers() else { return };
             let at = self.inner.clock.now();
             let limit = self.inner.manner.limit;
-            let outcome = timeout(limit, how()).await.unwrap_or(Err(Because::TimedOut(limit)));
+            let outcome = timeout(limit, how(&self.key)).await.unwrap_or(Err(Because::TimedOut(limit)));
             let look = Look { outcome, at, remembered: false };
             self.remember(&look);
             for asker in waiting {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schema_changes::Measure;
 
-use crate::{ports::Measured, step::message::span_of_time};
+use crate::{ports::Measured, span_of_time::span_of_time};
 
 /// Where a measure stands.
 #[derive(Clone, Debug, PartialEq)]

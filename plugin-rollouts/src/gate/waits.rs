@@ -10,7 +10,7 @@ use std::{
 use schema_changes::Watch;
 use tokio::time::Instant;
 
-use crate::step::rollout::AskingRollout;
+use super::question::AskingRollout;
 
 /// Longer than any pause between two questions (300 s, and what Argo adds).
 const IDLE: Duration = Duration::from_secs(1_200);

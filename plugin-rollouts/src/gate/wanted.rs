@@ -5,10 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use phase_ledger::ServerIdentity;
 use schema_phases::AppVersion;
 
-use super::{Look, Unasked, checks::Wanted};
+use super::{AskingRollout, Look, Unasked, checks::Wanted};
 use crate::{
     ports::Access,
-    step::rollout::AskingRollout,
     template::{PodTemplate, distinct_names},
 };
 

@@ -5,10 +5,8 @@ use std::time::Duration;
 use proto::step::v1::{self as wire, run_response::Outcome};
 
 use crate::{
-    step::{
-        report::Report,
-        rollout::{AskingRollout, StepCall},
-    },
+    gate::AskingRollout,
+    step::{report::Report, rollout::StepCall},
     template::PodTemplate,
 };
 

@@ -14,12 +14,12 @@ use tracing::Instrument;
 use super::convert::{self, BadMessage};
 use crate::{
     announce::{Announcer, Decision, Silent, Teller},
-    gate::{Answer, Gate, Question},
+    gate::{Answer, AskingRollout, Gate, Question},
     metrics::Metrics,
     step::{
         config,
         report::{Report, report, unasked},
-        rollout::{AskingRollout, StepCall},
+        rollout::StepCall,
         status::StepStatus,
     },
 };

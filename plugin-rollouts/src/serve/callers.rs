@@ -202,7 +202,7 @@ impl Callers {
         let key: TokenKey = Sha256::digest(token).into();
         let (check, allowed, clock) = (Arc::clone(&self.check), Arc::clone(&self.allowed), self.clock);
         let (token, expires) = (Arc::<str>::from(token), claims.expires);
-        let how = move || -> BoxFuture<'static, _> {
+        let how = move |_: &TokenKey| -> BoxFuture<'static, _> {
             let (check, allowed, token) = (Arc::clone(&check), Arc::clone(&allowed), Arc::clone(&token));
             async move {
                 let reviewed = check.review(&token).await?;

@@ -5,8 +5,11 @@ use std::{fmt::Write, time::Duration};
 use phase_ledger::{BackfillProgress, LedgerEntry};
 use schema_phases::{LiveChange, Move, PhaseWindow, Reason, SchemaPhase, Span};
 
-use super::{rollout::AskingRollout, status::StepStatus};
-use crate::gate::{DatabaseSeen, PlanSight, View};
+use super::status::StepStatus;
+use crate::{
+    gate::{AskingRollout, DatabaseSeen, PlanSight, View},
+    span_of_time::span_of_time,
+};
 
 /// Argo copies the message into the Rollout and logs it with every patch.
 const LONGEST: usize = 1000;
@@ -181,16 +184,6 @@ fn rows(count: u64) -> String {
         10_000..1_000_000 => format!("{:.1} k", count as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} M", count as f64 / 1e6),
         _ => format!("{:.1} G", count as f64 / 1e9),
-    }
-}
-
-/// A rough length of time, in the unit a person would use.
-pub fn span_of_time(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{} s", seconds.max(1)),
-        60..5_400 => format!("{} min", (seconds + 30) / 60),
-        5_400..129_600 => format!("{} h", (seconds + 1_800) / 3_600),
-        _ => format!("{} days", (seconds + 43_200) / 86_400),
     }
 }
 

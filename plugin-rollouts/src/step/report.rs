@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use schema_phases::{Permit, Reason, Verdict};
 
-use super::{config::StepConfig, message, rollout::AskingRollout, status::StepStatus};
-use crate::gate::Answer;
+use super::{config::StepConfig, message, status::StepStatus};
+use crate::gate::{Answer, AskingRollout};
 
 /// What Argo is told about a question.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,26 +5,7 @@
 
 use goplugin_wire::{Interest, Value};
 
-use crate::template::PodTemplate;
-
-/// The Rollout that asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskingRollout {
-    /// Its namespace, which bounds what the question may touch.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its UID; the ReplicaSets it owns name it.
-    pub uid: String,
-    /// The canary's pod template; none when the argument has none, so that it must be read from the ReplicaSet.
-    pub template: Option<PodTemplate>,
-    /// Pod template hash of the stable ReplicaSet; empty on a first deploy.
-    pub stable_pod_hash: String,
-    /// Pod template hash of the canary's ReplicaSet.
-    pub canary_pod_hash: String,
-    /// The step that asks, from 0. Step 0 arrives as absent.
-    pub step_index: Option<i32>,
-}
+use crate::{gate::AskingRollout, template::PodTemplate};
 
 /// A step call, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

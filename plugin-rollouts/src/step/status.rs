@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use schema_phases::{Fit, Moment, Reason, Span};
 use serde::{Deserialize, Serialize};
 
-use super::message::span_of_time;
-use crate::gate::{DatabaseSeen, View};
+use crate::{
+    gate::{DatabaseSeen, View},
+    span_of_time::span_of_time,
+};
 
 /// The version written here.
 const VERSION: u32 = 1;
@@ -90,15 +92,25 @@ impl StepStatus {
         // What holds the canary comes first; the rest as far as there is room.
         all.sort_by_key(|(fits, ..)| *fits);
         for (_, database, change, seen) in all {
-            let mut grown = status.clone();
-            grown.phases.entry(database.to_owned()).or_default().insert(change, seen);
-            if status.left_out == 0 && grown.to_json().len() <= LONGEST {
-                status = grown;
-            } else {
-                status.left_out += 1;
+            if status.left_out == 0 {
+                status.phases.entry(database.to_owned()).or_default().insert(change.clone(), seen);
+                if status.to_json().len() <= LONGEST {
+                    continue;
+                }
+                status.forget(database, &change);
             }
+            status.left_out += 1;
         }
         status
+    }
+
+    fn forget(&mut self, database: &str, change: &str) {
+        if let Some(changes) = self.phases.get_mut(database) {
+            changes.remove(change);
+            if changes.is_empty() {
+                self.phases.remove(database);
+            }
+        }
     }
 
     /// The bytes handed to Argo: a JSON object.

@@ -22,12 +22,12 @@ pub(crate) struct BackfillSpec {
     /// How many connections fill at once, 1 to 16. More than the server has spare cores only hurts.
     #[serde(default)]
     connections: Option<u32>,
-    /// How long one batch aims to take, from 5ms to 5s: a writer that meets it waits that long. 35ms if absent, and on
-    /// SQLite 5ms.
+    /// How long one batch aims to take, from 1ms to 5s: a writer that meets it waits that long. 35ms if absent, and on
+    /// SQLite 2ms.
     #[serde(default)]
     batch: Option<String>,
     /// How long to rest after each batch, as so many times what the batch took, from 0 (not at all) to 10. 0 if absent,
-    /// and on SQLite, which has one writer, 1.
+    /// and on SQLite, which has one writer, 3.
     #[serde(default)]
     nice_ratio: Option<f64>,
     /// When to rest. What cannot be seen holds the backfill, too.
@@ -95,7 +95,7 @@ struct WindowSpec {
     to: String,
 }
 
-const SHORTEST: Duration = Duration::from_millis(5);
+const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(5);
 /// What a nice ratio may be, in Git and on the command line.
 pub const NICE_RATIOS: RangeInclusive<f64> = 0.0..=10.0;
@@ -117,7 +117,7 @@ pub(crate) fn checked(complaints: &mut Complaints<'_>, engine: Engine, spec: Bac
         settings.batch = duration(complaints, &["spec", "backfill", "batch"], &batch);
         if settings.batch.is_some_and(|batch| !(SHORTEST..=LONGEST).contains(&batch)) {
             let message = format!("a batch cannot aim at {batch}");
-            complaints.add(&["spec", "backfill", "batch"], message, "write a time from 5ms to 5s");
+            complaints.add(&["spec", "backfill", "batch"], message, "write a time from 1ms to 5s");
         }
     }
     if let Some(ratio) = nice_ratio {
@@ -270,8 +270,8 @@ mod tests {
         let rows = [
             ("postgres", "{connections: 0}", "spec.backfill.connections: 0 connections cannot fill"),
             ("postgres", "{connections: 17}", "from 1 to 16"),
-            ("postgres", "{batch: 4ms}", "a batch cannot aim at 4ms"),
-            ("postgres", "{batch: 6s}", "from 5ms to 5s"),
+            ("postgres", "{batch: 0ms}", "a batch cannot aim at"),
+            ("postgres", "{batch: 6s}", "from 1ms to 5s"),
             ("postgres", "{batch: soon}", "spec.backfill.batch: it is no length of time"),
             ("postgres", "{batch: 35}", "put it in quotes"),
             ("sqlite", "{niceRatio: -0.1}", "it cannot rest for -0.1 times a batch"),

@@ -151,10 +151,10 @@ impl<'a> Crew<'a> {
     }
 
     async fn all_ranges(&self, session: &mut dyn Session) -> Result<(), Halt> {
-        for setting in self.keyset.settings() {
+        for setting in self.keyset.settings(self.settings.nice_ratio <= 0.0) {
             session.query(&setting).await?;
         }
-        let mut pace = Pace::new(self.settings.batch_aim);
+        let mut pace = Pace::new(self.keyset.engine(), self.settings.batch_aim);
         loop {
             let range = self.ranges.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(range) = range else { return Ok(()) };
@@ -230,7 +230,7 @@ impl<'a> Crew<'a> {
                 Ok(batched) => {
                     // What is left of it without the way there and back is the rows' own time.
                     let own = batched.work_time.saturating_sub(batched.turn).max(batched.work_time / 10);
-                    pace.took(rows, own, began.elapsed());
+                    pace.took(rows, batched.touched, own, began.elapsed());
                     self.progressed.store(true, Ordering::Relaxed);
                     return Ok(batched);
                 }

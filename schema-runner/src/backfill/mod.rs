@@ -148,7 +148,7 @@ impl Attempt<'_> {
 
     /// Once more over the rows that are still unfilled: their key moved past the cursor, or has a NULL in it.
     async fn sweep(&mut self, hand: &Hand<'_>, keyset: &Keyset, it: &Backfill) -> Result<u64, Halt> {
-        let mut pace = Pace::new(self.settings.batch_aim);
+        let mut pace = Pace::new(keyset.engine(), self.settings.batch_aim);
         let mut touched = 0;
         if let Some(update) = keyset.update_null_keys(it) {
             touched += self.swept(hand, update, &mut pace).await?;
@@ -176,7 +176,7 @@ impl Attempt<'_> {
             let began = Instant::now();
             match self.session.commit(self.generation, &transaction).await {
                 Ok(touched) => {
-                    pace.took(pace.size(), began.elapsed(), began.elapsed());
+                    pace.took(pace.size(), pace.size(), began.elapsed(), began.elapsed());
                     self.progress();
                     return Ok(touched.first().copied().unwrap_or_default());
                 }

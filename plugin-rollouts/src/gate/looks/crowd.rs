@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// Two who ask within this time of each other are a crowd: 5,000 rollouts that ask every 20 s are 4 ms apart.
 pub(super) const CLOSE: Duration = Duration::from_millis(20);
 /// How long a look waits for more of a crowd.
-pub(super) const GATHER: Duration = Duration::from_millis(25);
+pub(super) const GATHER: Duration = Duration::from_millis(32);
 /// With so many there is nothing to wait for. Fewer than the ten workers that Argo's controller has by default: those
 /// who wait here all at once would wait for askers that cannot come.
 pub(super) const ENOUGH: usize = 8;
