@@ -2,7 +2,8 @@
 
 use crate::{
     delivery::{CHANGE, Delivery},
-    shop::Shop,
+    kubectl::until,
+    shop::{SOON, Shop},
 };
 
 const ROWS: u32 = 300_000;
@@ -49,9 +50,14 @@ async fn what_a_person_sees(shop: &Shop) {
     let steps = shop.rollout().await.unwrap()["status"]["canary"]["stepPluginStatuses"].to_string();
     assert!(steps.contains("needs migrated"), "kubectl shows no step's message, the Rollout's status has it: {steps}");
     let application = shop.application().await.unwrap();
-    let health = &application["status"]["health"]["status"];
-    assert_eq!(health, "Progressing", "{application}");
-    assert_eq!(application["status"]["sync"]["status"], "Synced", "{application}");
+    assert_eq!(application["status"]["health"]["status"], "Progressing", "{application}");
+    // The Job of the plan before is pruned, and is in the way until it is gone.
+    until("the Application is Synced", SOON, async || {
+        let application = shop.application().await?;
+        let sync = &application["status"]["sync"]["status"];
+        if sync == "Synced" { Ok(()) } else { Err(application["status"]["resources"].to_string()) }
+    })
+    .await;
 }
 
 /// From the ledger's line to Argo's, by the two clocks of one machine.
