@@ -83,15 +83,22 @@ impl Shop {
 
     /// Ends that transaction.
     pub(crate) async fn somebody_is_done(&self, mut somebody: Somebody) {
-        for session in self.sessions_of_somebody().await.unwrap() {
-            self.ends(&session).await.unwrap();
-        }
+        // The server may be on its way up again.
+        until("nobody holds the last row", SOON, async || {
+            let sessions = self.sessions_of_somebody().await?;
+            for session in &sessions {
+                self.ends(session).await?;
+            }
+            if sessions.is_empty() { Ok(()) } else { Err(format!("{} hold it", sessions.len())) }
+        })
+        .await;
         let _ = somebody.0.kill().await;
     }
 
     /// Takes the last row away again.
     pub(crate) async fn the_last_row_goes(&self) {
-        self.ledger(&format!("DELETE FROM customers WHERE id = {LAST}")).await.unwrap();
+        let sql = format!("DELETE FROM customers WHERE id = {LAST}");
+        until("the last row is gone", SOON, async || self.ledger(&sql).await).await;
     }
 
     /// Waits until the backfill has done some rows, and not all: somebody holds the last one. How many there are is an
